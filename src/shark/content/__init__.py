@@ -1,0 +1,1 @@
+"""Reading the world: digests, package ownership, git, host, container, scheduler."""

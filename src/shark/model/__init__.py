@@ -1,0 +1,1 @@
+"""Pure functions and small state machines: no file system, no clock, no environment."""

@@ -1,0 +1,1 @@
+"""Keeping: manifests on files, immutable run records, the rebuildable index."""

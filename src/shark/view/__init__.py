@@ -1,0 +1,1 @@
+"""Rendering for people: functions from documents to text."""
