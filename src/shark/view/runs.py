@@ -1,0 +1,207 @@
+"""The pages of `shark log` and `shark show`: the runs, and one run with its processes and steps. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from shark.view import words
+from shark.view.filetree import Leaf, tree_rows
+from shark.view.page import Cell, Page, Row, Span, cell, cut
+from shark.view.parts import command_fields, context_fields, coverage, git_lines, purl_rows
+from shark.view.reading import Document, each, mapping, number, text, texts, value
+
+PROCESSES = 60
+"""So many processes are shown of a run's tree, unless the look is verbose."""
+PACKAGES = 20
+"""So many packages are shown of a run's software, unless the look is verbose."""
+
+
+def add_log(page: Page, runs: Iterable[Document]) -> None:
+    """Add one line for each run. A run is a record or an extract: id, name, command, outputs (a list or a count)."""
+    rows = [_log_row(page, run) for run in runs]
+    if page.look.width and not page.look.verbose:
+        rows = _shortened(page, rows, 5, 2)
+    page.grid(rows, flex=5, right=frozenset({2, 4}), indent=0)
+
+
+def _log_row(page: Page, run: Document) -> Row:
+    command = mapping(run, "command")
+    how, failed = words.ending(command)
+    outputs = value(run, "outputs")
+    count = len(outputs) if isinstance(outputs, list) else number(run, "outputs")
+    name = words.visible(text(run, "name"), ascii_only=page.look.ascii)
+    said = words.command(texts(command, "argv"), ascii_only=page.look.ascii)
+    state = page.look.sign("bad" if failed else "ok") if how else page.look.sign("unknown")
+    return Row(
+        (
+            cell(words.short_id(text(run, "id")), "title"),
+            cell(words.moment(text(command, "start")), "dim"),
+            cell(words.duration(number(command, "seconds"))),
+            cell(f"{state} {how}" if failed else state, "bad" if failed else "good" if how else "warn"),
+            cell("" if count is None else words.counted(int(count), "output"), "" if count else "dim"),
+            (*((Span(f"[{name}] ", "label"),) if name else ()), Span(said)),
+        )
+    )
+
+
+def _shortened(page: Page, rows: Sequence[Row], column: int, at_least: int) -> list[Row]:
+    """Rows whose `column` is cut so that each takes one line of the terminal."""
+    taken = [max((sum(len(s.text) for s in r.cells[n]) for r in rows), default=0) for n in range(column)]
+    room = max(page.look.width - sum(w + 2 for w in taken if w) - at_least, 16)
+    mark = page.look.sign("more")
+    return [Row((*r.cells[:column], cut(r.cells[column], room, mark)), r.lead, r.follow) for r in rows]
+
+
+def add_run(page: Page, record: Document) -> None:
+    """Add a whole run record: the command, its processes and steps, outputs, software, surroundings, coverage."""
+    argv = texts(record, "command", "argv")
+    page.line(
+        Span(f"Run {words.short_id(text(record, 'id'))}", "title"),
+        Span(f"  {words.ago(text(record, 'command', 'start'), page.look.now)}".rstrip(), "dim"),
+    )
+    page.blank()
+    command_fields(page, record)
+    for key, label in (("parent", "Part of"), ("continues", "Continues")):
+        if other := text(record, key):
+            page.field(label, Span(words.visible(other)))
+    _processes(page, record)
+    _steps(page, record, argv)
+    _outputs(page, record)
+    _packages(page, record)
+    context_fields(page, record, git_lines(page, record))
+    coverage(page, record)
+
+
+def _processes(page: Page, record: Document) -> None:
+    processes = each(record, "processes")
+    if not processes:
+        return
+    page.head("Processes", words.counted(len(processes), "process", "processes"))
+    rows = list(_tree(page, processes))
+    shown = rows if page.look.verbose else rows[:PROCESSES]
+    page.grid(shown, right=frozenset({1, 2, 3, 4}))
+    if len(rows) > len(shown):
+        left = f"{page.look.sign('more')} and {len(rows) - len(shown):,} more; -v shows them"
+        page.line(Span(left, "dim"), indent=2)
+
+
+def _tree(page: Page, processes: list[Document]) -> Iterator[Row]:
+    """Depth first, without recursion: a chain of forks may be deeper than Python's stack. Each process comes once."""
+    known = {number(p, "n") for p in processes}
+    children: dict[float | int | None, list[Document]] = {}
+    for process in processes:
+        parent = number(process, "parent")
+        top = parent not in known or parent == number(process, "n")
+        children.setdefault(None if top else parent, []).append(process)
+    tee, end, bar = ("|-- ", "`-- ", "|   ") if page.look.ascii else ("├── ", "└── ", "│   ")
+    stack = [(p, "", "") for p in reversed(children.pop(None, []))]
+    while stack:
+        process, lead, below = stack.pop()
+        yield _process_row(page, process, lead, below)
+        inner = children.pop(number(process, "n"), [])
+        for n, child in enumerate(reversed(inner)):
+            stack.append((child, below + (tee if n else end), below + (bar if n else "    ")))
+
+
+def _process_row(page: Page, process: Document, lead: str, below: str) -> Row:
+    room = max(page.look.width - 44 - len(lead), 24) if page.look.width and not page.look.verbose else 0
+    how, failed = words.ending(process)
+    said = cell(program(page, process))
+    return Row(
+        (
+            cut(said, room, page.look.sign("more")) if room else said,
+            cell(words.duration(_length(process)), "dim"),
+            cell(_labelled(words.duration(number(process, "cpu_seconds")), "cpu"), "dim"),
+            cell(words.size(number(process, "max_rss")), "dim"),
+            cell(how if failed else "", "bad"),
+        ),
+        lead,
+        below,
+    )
+
+
+def program(page: Page, process: Document) -> str:
+    """What a process ran: its last program, or that it is a copy of its parent."""
+    images = each(process, "images")
+    if not images:
+        return "(fork)"
+    argv = texts(images[-1], "argv") or [text(images[-1], "exe")]
+    said = words.command(argv, ascii_only=page.look.ascii)
+    return said if len(images) == 1 else f"{said} (program {len(images)} of this process)"
+
+
+def _length(process: Document) -> float | None:
+    seconds = number(process, "seconds")
+    start, end = words.parse_time(text(process, "start")), words.parse_time(text(process, "end"))
+    if seconds is None and start and end:
+        return max((end - start).total_seconds(), 0.0)
+    return seconds
+
+
+def _labelled(amount: str, label: str) -> str:
+    return f"{amount} {label}" if amount else ""
+
+
+READS = frozenset({"read"})
+WRITES = frozenset({"write", "create", "rename"})
+MATTERS = frozenset({"data", "code", "config"})
+
+
+def _steps(page: Page, record: Document, argv: list[str]) -> None:
+    """A table of the processes that read or wrote files that matter: the run as steps from data to data."""
+    files = {number(f, "n"): f for f in each(record, "files")}
+    reads: dict[float | int | None, dict[str, None]] = {}
+    writes: dict[float | int | None, dict[str, None]] = {}
+    for edge in each(record, "edges"):
+        file = files.get(number(edge, "file"))
+        access = texts(edge, "access") or [text(edge, "access")]
+        if file is None or text(file, "role") not in MATTERS:
+            continue
+        for kinds, table in ((READS, reads), (WRITES, writes)):
+            if kinds & set(access):
+                table.setdefault(number(edge, "process"), {})[text(file, "path")] = None
+    steps = [p for p in each(record, "processes") if number(p, "n") in reads or number(p, "n") in writes]
+    if not steps:
+        return
+    page.head("Steps", "what read and wrote data")
+    for step in steps if page.look.verbose else steps[:PROCESSES]:
+        n = number(step, "n")
+        said = cell(program(page, step)) if texts(step, "images", "argv") or each(step, "images") else cell("(fork)")
+        room = page.look.width - 8 if page.look.width and not page.look.verbose else 0
+        page.line(
+            Span(f"{n:>4}  ", "label"), *(cut(said, max(room, 24), page.look.sign("more")) if room else said), hang=6
+        )
+        for table, label in ((reads, "reads"), (writes, "writes")):
+            if names := list(table.get(n, ())):
+                page.line(Span(f"{label:<7}", "dim"), *_names(page, names), indent=6, hang=7)
+
+
+def _names(page: Page, paths: list[str]) -> Cell:
+    kept = paths if page.look.verbose or len(paths) <= 4 else paths[:3]
+    shown = ", ".join(words.visible(words.near(p, page.look.cwd), ascii_only=page.look.ascii) for p in kept)
+    more = f" and {len(paths) - len(kept):,} more" if len(paths) > len(kept) else ""
+    return (Span(shown, "path"), Span(more, "dim")) if more else (Span(shown, "path"),)
+
+
+def _outputs(page: Page, record: Document) -> None:
+    outputs = each(record, "outputs")
+    page.head("Outputs", words.counted(len(outputs), "file") if outputs else "none")
+    leaves = []
+    for output in outputs:
+        attached = text(output, "attached")
+        why = words.visible(text(output, "why"), ascii_only=page.look.ascii)
+        note = f"not attached: {why}" if attached == "none" and why else "not attached" if attached == "none" else ""
+        leaves.append(Leaf(text(output, "path"), number(output, "size"), (cell(note, "dim"),)))
+    page.grid(tree_rows(leaves, page.look), right=frozenset({1}))
+
+
+def _packages(page: Page, record: Document) -> None:
+    purls = sorted(texts(record, "software"))
+    if not purls:
+        return
+    page.head("Software", words.counted(len(purls), "package"))
+    shown = purls if page.look.verbose else purls[:PACKAGES]
+    page.grid(purl_rows(shown))
+    if len(purls) > len(shown):
+        left = f"{page.look.sign('more')} and {len(purls) - len(shown):,} more; -v shows them"
+        page.line(Span(left, "dim"), indent=2)
