@@ -1,0 +1,54 @@
+#!/bin/sh
+# `make demo`: a real analysis under shark, then a look at where its outputs come from. Everything happens below demo/.
+set -eu
+examples=$(cd "$(dirname "$0")" && pwd)
+place=${1:-"$examples/../demo"}
+rm -rf "$place"
+mkdir -p "$place"
+cd "$place"
+SHARK_HOME=$PWD/store
+export SHARK_HOME
+
+say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+if [ ! -t 1 ] || [ -n "${NO_COLOR:-}" ]; then say() { printf '\n%s\n' "$*"; }; fi
+show() {
+    printf '\n$'
+    for word; do
+        case $word in *[!A-Za-z0-9_./=:,@%+-]*) printf " '%s'" "$word" ;; *) printf ' %s' "$word" ;; esac
+    done
+    printf '\n'
+    "$@"
+}
+
+say "A table of measurements, as an instrument would write it:"
+awk -f "$examples/measurements.awk" > stations.csv
+show head -n 4 stations.csv
+
+if command -v Rscript >/dev/null; then
+    cp "$examples/model.R" .
+    say "A model in R, which reads the table and writes a picture and a table of coefficients:"
+    show shark run -v -- Rscript model.R stations.csv fit.png coefficients.csv
+    outputs="fit.png coefficients.csv"
+else
+    cp "$examples/pipeline.sh" "$examples/trend.py" .
+    say "A pipeline of sh, awk, sort and Python, which reads the table and writes a summary and a trend:"
+    show shark run -v -- sh pipeline.sh stations.csv summary.csv trend.txt
+    outputs="summary.csv trend.txt"
+fi
+
+if command -v gdal_translate >/dev/null && command -v gdal_grid >/dev/null; then
+    cp "$examples/grid.sh" "$examples/stations.vrt" .
+    say "A map with GDAL: the stations on a grid, and overviews added to it in place:"
+    show shark run -v -- sh grid.sh stations.vrt map.tif
+    outputs="$outputs map.tif"
+fi
+
+say "Where do these files come from?"
+for output in $outputs; do
+    show shark inspect "$output"
+done
+
+say "The table changes; what was made from it is stale:"
+show sh -c 'echo "late,99.0,12.0,1.0" >> stations.csv'
+show shark inspect stations.csv || true
+show shark log
