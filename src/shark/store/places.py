@@ -1,0 +1,122 @@
+"""Where a user's store lies: `$SHARK_HOME`, else the XDG data directory; and what lies elsewhere, and why."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Mapping
+
+from shark.errors import EXIT_RUN, SharkError
+from shark.store import files, filesystems
+
+
+def home(environ: Mapping[str, str]) -> bytes | None:
+    """Give the user's home directory; None if they have none (a container with an unknown user id)."""
+    if environ.get("HOME", "").startswith("/"):
+        return os.fsencode(environ["HOME"])
+    import pwd
+
+    try:
+        return os.fsencode(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        return None
+
+
+def store_root(environ: Mapping[str, str]) -> bytes | None:
+    """Give the absolute path of the store (there or not), by the environment; None if nothing says where.
+
+    A relative XDG_DATA_HOME does not count (XDG Base Directory Specification).
+    """
+    if environ.get("SHARK_HOME"):
+        return os.path.abspath(os.fsencode(environ["SHARK_HOME"]))
+    return _below(environ, "XDG_DATA_HOME", b".local/share")
+
+
+def cache_root(environ: Mapping[str, str]) -> bytes | None:
+    """Give the path of shark's cache directory (there or not), by the environment; None if nothing says where."""
+    return _below(environ, "XDG_CACHE_HOME", b".cache")
+
+
+def local_directory(root: bytes, environ: Mapping[str, str]) -> bytes | None:
+    """Give the directory for what a network file system cannot hold (journals, index): `root` itself where it is local.
+
+    Otherwise a directory of the user's own on this machine, made if need be, one for each store; None if there is none.
+    """
+    if not on_network(root):
+        return root
+    name = b"store-" + hashlib.sha256(root).hexdigest()[:12].encode()
+    for base in _local_candidates(environ):
+        # Made with care: /var/tmp is everybody's, and whoever makes a directory first owns it.
+        if not on_network(base) and own_directory(base) and own_directory(os.path.join(base, name)):
+            return os.path.join(base, name)
+    return None
+
+
+def on_network(path: bytes) -> bool:
+    """Tell whether `path` (or, while it is not there, what it will be made in) is on a network file system."""
+    while True:
+        try:
+            return filesystems.is_network(filesystems.kind_of(path))
+        except FileNotFoundError:
+            parent = os.path.dirname(path)
+            if parent == path:
+                return False  # no /proc to ask
+            path = parent
+        except OSError:
+            return False  # the attempt to write there will say what is wrong
+
+
+def own_directory(path: bytes) -> bool:
+    """Make `path` as a private directory if it is not there; tell whether it is the user's own, and can be written."""
+    try:
+        files.make_private(path)
+        about = os.lstat(path)
+    except OSError:
+        return False
+    mine = stat.S_ISDIR(about.st_mode) and about.st_uid == os.geteuid() and not about.st_mode & 0o022
+    return mine and why_not_writable(path) == ""
+
+
+def why_not_writable(directory: bytes) -> str:
+    """Say why no file can be made in `directory`, "" if one can: by trying, since access(2) knows no quota."""
+    probe = os.path.join(directory, files.TEMPORARY + os.urandom(6).hex().encode())
+    try:
+        os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        os.unlink(probe)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def temporary_directory(environ: Mapping[str, str]) -> bytes:
+    """Make a private directory for what has no other place. Raises SharkError if there is no room for it anywhere."""
+    import tempfile
+
+    for base in (environ.get("TMPDIR"), "/tmp", "/var/tmp", "/dev/shm"):
+        try:
+            return tempfile.mkdtemp(prefix=b"shark-store-", dir=os.fsencode(base or "/tmp"))
+        except OSError:
+            continue
+    raise SharkError(
+        "no directory can be written for the record of this run",
+        "Set SHARK_HOME (or TMPDIR) to a directory that you can write.",
+        EXIT_RUN,
+    )
+
+
+def _below(environ: Mapping[str, str], variable: str, default: bytes) -> bytes | None:
+    if environ.get(variable, "").startswith("/"):
+        return os.path.join(os.fsencode(environ[variable]), b"shark")
+    base = home(environ)
+    return None if base is None else os.path.join(base, default, b"shark")
+
+
+def _local_candidates(environ: Mapping[str, str]) -> Iterator[bytes]:
+    state = _below(environ, "XDG_STATE_HOME", b".local/state")
+    if state is not None:
+        yield state
+    user = b"shark-%d" % os.geteuid()
+    # What survives a reboot first: a journal is of use after a crash above all.
+    yield os.path.join(b"/var/tmp", user)
+    yield os.path.join(os.fsencode(environ.get("TMPDIR") or "/tmp"), user)

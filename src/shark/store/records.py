@@ -1,0 +1,32 @@
+"""The bytes of a run record's file: JSON, compressed with gzip, the same bytes for the same record. Pure."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+from shark import jsontext
+
+
+def compress(data: bytes) -> bytes:
+    """Compress to gzip, deterministically: no name, no time in the header (RFC 1952), whatever the Python version."""
+    packer = zlib.compressobj(6, zlib.DEFLATED, 31)
+    return packer.compress(data) + packer.flush()
+
+
+def parse(data: bytes) -> dict[str, Any]:
+    """Read the bytes of a record file. Raises ValueError, saying what is wrong."""
+    unpacker = zlib.decompressobj(31)
+    try:
+        text = unpacker.decompress(data)
+    except zlib.error as error:
+        raise ValueError(f"not gzip ({error})") from None
+    if not unpacker.eof:
+        raise ValueError("it breaks off in the middle" if data else "the file is empty")
+    try:
+        record = jsontext.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not JSON ({error})") from None
+    if not isinstance(record, dict):
+        raise ValueError(f"a JSON {type(record).__name__}, expected an object")  # noqa: TRY004 (the data is wrong)
+    return record
