@@ -197,7 +197,7 @@ class Missing(NamedTuple):
 
 
 class Connected(NamedTuple):
-    """connect(2) to an address outside of the run. `family` is "inet", "inet6" or "unix"; `port` 0 where there is none."""
+    """connect(2) to an address. `family` is "inet", "inet6" or "unix"; `port` is 0 where there is none."""
 
     begin: int
     end: int

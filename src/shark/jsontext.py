@@ -52,8 +52,9 @@ def _default(value: object) -> object:
 
 def _dumps_slowly(document: object, *, indent: bool, sort: bool) -> bytes:
     separators = (",", ": ") if indent else (",", ":")
+    depth = 2 if indent else None
     text = json.dumps(
-        document, default=_default, indent=2 if indent else None, sort_keys=sort, separators=separators, ensure_ascii=False
+        document, default=_default, indent=depth, sort_keys=sort, separators=separators, ensure_ascii=False
     )
     # Only what UTF-8 cannot hold is escaped: the rest of the document reads the same either way.
     return "".join(f"\\u{ord(c):04x}" if "\ud800" <= c <= "\udfff" else c for c in text).encode()

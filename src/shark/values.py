@@ -29,9 +29,9 @@ GapKind = Literal[
 class FileId(NamedTuple):
     """Which file it is, whatever it is called.
 
-    `dev` is the device number as in st_dev, `ino` the inode number, `birth` the time of birth in nanoseconds since the
-    epoch (statx(2), STATX_BTIME), 0 where the file system keeps none. The birth tells a new file from an older one whose
-    inode number it took over.
+    `dev` is the device number as in st_dev, `ino` the inode number, `birth` the time of birth in nanoseconds since
+    the epoch (statx(2), STATX_BTIME), 0 where the file system keeps none. The birth tells a new file from an older one
+    whose inode number it took over.
     """
 
     dev: int
@@ -66,7 +66,7 @@ class Stat(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Something that could not be seen or is not certain. `process` is the run's process number, None for the whole run."""
+    """Something that could not be seen or is not certain. `process` is None for the whole run."""
 
     kind: GapKind
     detail: str

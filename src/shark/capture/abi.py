@@ -1,0 +1,87 @@
+"""Architectures: which numbers the traced system calls have in each calling convention of this machine.
+
+A 64-bit process can issue 32-bit calls (`int $0x80`), so a machine has several conventions at once, told apart by the
+audit architecture that the kernel reports with every call (<linux/audit.h>).
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import Final, NamedTuple
+
+from shark.capture.kernel import SYSCALL_TABLES
+from shark.capture.table import ROWS, Row
+from shark.errors import EXIT_RUN, SharkError
+
+AUDIT_X86_64: Final = 0xC000003E
+AUDIT_I386: Final = 0x40000003
+AUDIT_AARCH64: Final = 0xC00000B7
+
+X32_BIT: Final = 0x40000000
+"""Set in the numbers of x32 calls (<asm/unistd.h>); they come with the x86-64 audit architecture."""
+
+_X32_ONLY: Final = {520: "execve", 545: "execveat", 519: "recvmsg", 537: "recvmmsg", 521: "ptrace"}
+"""x32 calls whose numbers differ from x86-64's (arch/x86/entry/syscalls/syscall_64.tbl)."""
+
+_NEWER: Final[dict[str, dict[int, str]]] = {
+    "i386": {
+        320: "utimensat",
+        337: "recvmmsg",
+        342: "open_by_handle_at",
+        346: "setns",
+        353: "renameat2",
+        354: "seccomp",
+        356: "memfd_create",
+        358: "execveat",
+        362: "connect",
+        372: "recvmsg",
+        412: "utimensat_time64",
+        417: "recvmmsg_time64",
+        425: "io_uring_setup",
+        435: "clone3",
+        437: "openat2",
+        438: "pidfd_getfd",
+    },
+    "x86_64": {425: "io_uring_setup", 435: "clone3", 437: "openat2", 438: "pidfd_getfd"},
+    "aarch64": {425: "io_uring_setup", 435: "clone3", 437: "openat2", 438: "pidfd_getfd"},
+}
+"""What python-ptrace's tables may be too old for (arch/*/syscalls/*.tbl)."""
+
+
+class Convention(NamedTuple):
+    """One way of making system calls: traced numbers, and the size in bytes of a pointer in the caller's memory."""
+
+    machine: str
+    audit: int
+    word: int
+    rows: dict[int, Row]
+    numbers: dict[str, int]
+
+
+def _convention(machine: str, audit: int, word: int) -> Convention:
+    names = {**SYSCALL_TABLES[machine], **_NEWER[machine]}
+    rows = {number: ROWS[name] for number, name in names.items() if name in ROWS}
+    numbers = {name: number for number, name in names.items()}
+    if machine == "x86_64":
+        rows.update({number | X32_BIT: row for number, row in tuple(rows.items())})
+        rows.update({number | X32_BIT: ROWS[name] for number, name in _X32_ONLY.items()})
+    return Convention(machine, audit, word, rows, numbers)
+
+
+@cache
+def conventions(machine: str = "") -> tuple[Convention, ...]:
+    """The calling conventions of a machine (as os.uname names it; this one by default), its own first.
+
+    Raises SharkError on a machine that shark has no table for.
+    """
+    machine = machine or os.uname().machine
+    if machine == "x86_64":
+        return _convention("x86_64", AUDIT_X86_64, 8), _convention("i386", AUDIT_I386, 4)
+    if machine == "aarch64":
+        return (_convention("aarch64", AUDIT_AARCH64, 8),)
+    raise SharkError(
+        f"shark cannot trace on {machine}: it knows the system calls of x86_64 and aarch64",
+        "CONTRIBUTING.md tells how to add a machine.",
+        EXIT_RUN,
+    )

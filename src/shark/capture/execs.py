@@ -1,0 +1,150 @@
+"""Programs: what an exec starts, by which scripts, with which loader."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from typing import TYPE_CHECKING
+
+from shark.capture import kernel, look
+from shark.capture.tasks import Finish, Later, Process, Task
+from shark.events import ImageStarted, Missing, Sighting, SubRun
+from shark.values import Stat
+
+if TYPE_CHECKING:
+    from shark.capture.supervisor import Supervisor
+
+_SCRIPT_DEPTH = 5  # the kernel follows `#!` to this depth (BINPRM_MAX_RECURSION is 4 rewrites, execve(2))
+_HEAD = 256  # BINPRM_BUF_SIZE: how much of a `#!` line the kernel looks at
+_S_ISUID, _S_ISGID = 0o4000, 0o2000
+
+
+def enter_exec(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
+    """execve, execveat: (dirfd, path, flags). A success shows as an event of its own; only failures come to finish."""
+    name = kernel.read_path(task.tid, a[1])
+    begin = s.tick()
+    used = b"" if not name else s.places.used(task, a[0], name)
+    s.exec_names[task.tid] = (begin, used)
+
+    def finish(s: Supervisor, task: Task, result: int) -> Later | None:
+        s.exec_names.pop(task.tid, None)
+        process = task.process
+        if result not in (-errno.ENOENT, -errno.ENOTDIR) or not used or not process.started or used in process.seen:
+            return None
+        process.seen.add(used)
+        number, end = process.number, s.tick()
+        return lambda: s.emit(Missing(begin, end, number, used, True))
+
+    return finish
+
+
+def started(s: Supervisor, task: Task, begin: int, used: bytes) -> Later:
+    """An exec has succeeded: look at the new image while it stands at its first instruction."""
+    tid, process = task.tid, task.process
+    stat = kernel.statx(b"/proc/%d/exe" % tid)
+    try:
+        path = os.readlink(b"/proc/%d/exe" % tid).removesuffix(b" (deleted)")
+    except OSError:
+        path = used
+    argv = _arguments(tid)
+    cwd = look.working_directory(task, s.places.epoch)
+    named = s.places.stat(task, kernel.AT_FDCWD, used, follow=True) if used else None
+    direct = named is None or stat is None or named.id == stat.id
+    scripts = () if stat is None or direct else _scripts(s, task, used, stat)
+    exe = s.places.settled(process, path, used if direct and used else path, stat)
+    loader = _loader(s, process, tid, stat)
+    end, now = s.tick(), time.time_ns()
+    lost = _lost_privilege(stat)
+    subrun, process.subrun = process.subrun, ""
+
+    def later() -> None:
+        if subrun:
+            s.emit(SubRun(begin, begin, process.number, subrun, argv))
+        s.emit(ImageStarted(begin, end, process.number, now, argv, cwd, exe, scripts, loader))
+        if stat is None:
+            s.gap(process.number, "privilege", f"{os.fsdecode(used)}: the program does not let shark look at it")
+        if lost:
+            s.gap(process.number, "privilege", f"{os.fsdecode(path)} runs without the privilege that its file gives")
+
+    return later
+
+
+def _arguments(tid: int) -> tuple[bytes, ...]:
+    """The new image's arguments as the kernel laid them down; for a script they begin with its interpreter."""
+    try:
+        with open(b"/proc/%d/cmdline" % tid, "rb") as file:
+            text = file.read()
+    except OSError:
+        return ()
+    return tuple(text.split(b"\0")[:-1])
+
+
+def _scripts(s: Supervisor, task: Task, used: bytes, exe: Stat) -> tuple[Sighting, ...]:
+    """The `#!` files that led from `used` to the program that runs, outermost first."""
+    chain: list[Sighting] = []
+    name = used
+    while len(chain) < _SCRIPT_DEPTH:
+        file = s.places.sighting(task, kernel.AT_FDCWD, name, follow=True)
+        if file is None or file.stat is None or file.stat.id == exe.id:
+            break
+        chain.append(file)
+        interpreter = _interpreter(s, task, name)
+        if not interpreter:
+            break
+        name = s.places.used(task, kernel.AT_FDCWD, interpreter)
+    return tuple(chain)
+
+
+def _interpreter(s: Supervisor, task: Task, name: bytes) -> bytes:
+    """The program that a file's `#!` line names, b"" if it has none or cannot be read."""
+    fd = s.places.open_path(task, kernel.AT_FDCWD, name, follow=True)
+    if fd is None:
+        return b""
+    try:
+        readable = os.open(b"/proc/self/fd/%d" % fd, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
+    try:
+        head = os.read(readable, _HEAD)
+    finally:
+        os.close(readable)
+    if not head.startswith(b"#!"):
+        return b""
+    words = head[2:].split(b"\n", 1)[0].split()
+    return words[0] if words else b""
+
+
+def _loader(s: Supervisor, process: Process, tid: int, exe: Stat | None) -> Sighting | None:
+    """The ELF interpreter: at an image's start, the one file besides the program that is mapped."""
+    if exe is None:
+        return None
+    known = s.loaders.get(exe.version)
+    if known is not None:
+        return known[0]
+    path = _second_mapping(tid, exe.id.ino)
+    stat = kernel.statx(path) if path else None
+    loader = s.places.settled(process, path, path, stat) if path and stat is not None else None
+    s.loaders[exe.version] = (loader,)
+    return loader
+
+
+def _second_mapping(tid: int, exe_inode: int) -> bytes:
+    try:
+        with open(b"/proc/%d/maps" % tid, "rb") as maps:
+            for line in maps:
+                words = line.rstrip(b"\n").split(None, 5)
+                if len(words) == 6 and words[5].startswith(b"/") and int(words[4]) != exe_inode:
+                    return words[5]
+    except OSError:
+        return b""
+    return b""
+
+
+def _lost_privilege(stat: Stat | None) -> bool:
+    """A setuid or setgid program gets no privilege under a tracer that has none itself (execve(2))."""
+    if stat is None or os.geteuid() == 0:
+        return False
+    return bool(stat.mode & _S_ISUID) or stat.mode & (_S_ISGID | 0o010) == _S_ISGID | 0o010

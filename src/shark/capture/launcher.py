@@ -1,0 +1,203 @@
+"""Starting: the process that the user started becomes the command; a re-parented grandchild of it is the supervisor.
+
+Only so are ^C, ^Z, fg, kill, job control and the exit status of the command exactly what they are without shark: nobody
+stands between it and its parent. The steps, over two pipes that close themselves at the exec:
+
+    command process                      supervisor (double-forked, a session of its own, in /)
+                            <── pid ───
+    PR_SET_PTRACER (Yama)   ─── go ───>
+                                         PTRACE_SEIZE with all options
+                            <── "" ────  (or why it could not be)
+    restore signals, filter, exec
+
+SEIZE rather than TRACEME or ATTACH: those stop the process with signals that its parent would see (ptrace(2)).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import NoReturn
+
+from shark.capture import kernel
+from shark.errors import EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_RUN, SharkError
+
+
+class Link:
+    """The supervisor's side of the hand-shake with the process that becomes the command."""
+
+    def __init__(self, target: int, reading: int, writing: int) -> None:
+        self.target = target
+        self._reading = reading
+        self._writing = writing
+
+    @property
+    def descriptors(self) -> tuple[int, int]:
+        """What must stay open until the hand-shake is over."""
+        return self._reading, self._writing
+
+    def ask(self) -> None:
+        """Say who is going to trace, and wait until that is allowed. Raises EOFError when the other side is gone."""
+        os.write(self._writing, b"%d\n" % os.getpid())
+        if not os.read(self._reading, 1):
+            raise EOFError
+
+    def answer(self, problem: str = "") -> None:
+        """Let the command start, or say why it must not; the link is closed by it."""
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._writing, problem.encode() + b"\0")
+        os.close(self._writing)
+        os.close(self._reading)
+
+
+def detach(keep: Sequence[int]) -> None:
+    """Become a process of one's own: session, directory, signals, limits, and no descriptor but those in `keep`.
+
+    An inherited descriptor that is kept would delay a reader's end of file, or keep a lock.
+    """
+    os.setsid()
+    os.chdir("/")
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGTSTP):
+        signal.signal(number, signal.SIG_IGN)
+    for number in (signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGXCPU):
+        signal.signal(number, signal.SIG_IGN)
+    for kind in (resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE):
+        _raise_limit(kind)
+    null = os.open("/dev/null", os.O_RDWR)
+    for fd in (0, 1, 2):
+        if fd not in keep:
+            os.dup2(null, fd)
+    kept = sorted({*keep, 0, 1, 2})
+    for low, high in zip(kept, [*kept[1:], resource.getrlimit(resource.RLIMIT_NOFILE)[0]], strict=True):
+        os.closerange(low + 1, high)
+
+
+def _raise_limit(kind: int) -> None:
+    """The command's limits do not bind the supervisor: as far up as the hard limit, or beyond it for root."""
+    _, hard = resource.getrlimit(kind)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(kind, (hard, hard))
+
+
+def launch(
+    argv: Sequence[bytes], environ: Mapping[bytes, bytes], program: bytes, supervise: Callable[[Link], None]
+) -> NoReturn:
+    """Become the command `argv`, traced by a supervisor that runs `supervise`. Never returns.
+
+    `program` is the seccomp filter, b"" for none. Raises SharkError when tracing is not possible; a command that cannot
+    be executed ends the process with 127 or 126 and the shell's message.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    reading, their_writing = os.pipe()
+    their_reading, writing = os.pipe()
+    target = os.getpid()
+    middle = os.fork()
+    if middle == 0:
+        _become_supervisor(Link(target, their_reading, their_writing), (reading, writing), supervise)
+    os.close(their_reading)
+    os.close(their_writing)
+    os.waitpid(middle, 0)
+    problem = _hand_shake(reading, writing)
+    if problem:
+        raise SharkError(problem, "`shark doctor` tells what this machine allows.", EXIT_RUN)
+    _restore_signals()
+    if program:
+        failed = kernel.install_filter(program, os.uname().machine)
+        if failed:
+            raise SharkError(
+                f"the seccomp filter could not be installed: {os.strerror(failed)}",
+                "Try `shark run --no-seccomp`.",
+                EXIT_RUN,
+            )
+    execute(argv, environ)
+
+
+def _become_supervisor(link: Link, others: tuple[int, int], supervise: Callable[[Link], None]) -> NoReturn:
+    code = 1
+    try:
+        if os.fork():
+            os._exit(0)
+        for fd in others:
+            os.close(fd)
+        supervise(link)
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _hand_shake(reading: int, writing: int) -> str:
+    with os.fdopen(reading, "rb") as answers:
+        pid = answers.readline()
+        if not pid:
+            return "the supervisor could not be started"
+        kernel.allow_tracer(int(pid))
+        os.write(writing, b".")
+        os.close(writing)
+        answer = answers.read()
+    if not answer.endswith(b"\0"):
+        return "the supervisor ended unexpectedly"
+    return answer[:-1].decode()
+
+
+def _restore_signals() -> None:
+    """Undo what Python changed: it ignores SIGPIPE and SIGXFSZ, and ignored signals stay so across an exec.
+
+    Python does not remember what they were. They are left ignored where the parent process ignores them and is no
+    Python itself (which would ignore them in any case, and restore them in its children): `trap '' PIPE` in a shell.
+    """
+    ignored = _ignored_by_parent()
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        if not ignored & 1 << (number - 1):
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _ignored_by_parent() -> int:
+    parent = os.getppid()
+    try:
+        if os.path.basename(os.readlink(f"/proc/{parent}/exe")).startswith("python"):
+            return 0
+        with open(f"/proc/{parent}/status", "rb") as status:
+            for line in status:
+                if line.startswith(b"SigIgn:"):
+                    return int(line[7:], 16)
+    except OSError:
+        return 0
+    return 0
+
+
+def execute(argv: Sequence[bytes], environ: Mapping[bytes, bytes]) -> NoReturn:
+    """Become `argv`, found along PATH as execvp(3) finds it; ends with 127 or 126 if that fails."""
+    name = argv[0]
+    problem = OSError(errno.ENOENT, "")
+    for path in [name] if b"/" in name else _candidates(name, environ):
+        try:
+            os.execve(path, list(argv), environ)
+        except OSError as failed:
+            if failed.errno == errno.ENOEXEC:
+                # No format that the kernel knows: a script without `#!`, which execvp gives to the shell.
+                with contextlib.suppress(OSError):
+                    os.execve(b"/bin/sh", [b"/bin/sh", path, *argv[1:]], environ)
+            if failed.errno not in (errno.ENOENT, errno.ENOTDIR) or b"/" in name:
+                problem = failed
+    refuse(name, problem)
+
+
+def refuse(name: bytes, problem: OSError) -> NoReturn:
+    """End as a shell does when a command cannot be executed."""
+    absent = problem.errno in (errno.ENOENT, errno.ENOTDIR)
+    reason = os.strerror(problem.errno or 0) if b"/" in name or not absent else "command not found"
+    os.write(2, b"shark: " + name + b": " + reason.encode() + b"\n")
+    os._exit(EXIT_NOT_FOUND if absent else EXIT_NOT_EXECUTABLE)
+
+
+def _candidates(name: bytes, environ: Mapping[bytes, bytes]) -> list[bytes]:
+    if not name:
+        return []
+    path = environ.get(b"PATH", os.fsencode(os.defpath))
+    return [os.path.join(directory or b".", name) for directory in path.split(b":")]

@@ -1,0 +1,196 @@
+"""Looking at a stopped process through /proc: never a model of its tables, never a question that could block.
+
+Everything here is asked while the process stands still, by statx with AT_STATX_DONT_SYNC and by readlink of /proc's
+magic links, neither of which reaches a file server (see kernel.AT_STATX_DONT_SYNC).
+"""
+
+from __future__ import annotations
+
+import os
+
+from shark.capture import kernel
+from shark.capture.tasks import Process, Task
+from shark.events import READ, WRITE
+from shark.values import Stat, Usage
+
+_DELETED = b" (deleted)"
+_readlink = os.readlink
+
+
+def descriptor(tid: int, fd: int) -> tuple[bytes, Stat] | None:
+    """The true path and state of a thread's descriptor; None when it is closed already, or hidden from shark.
+
+    A path of an unlinked file comes without the kernel's " (deleted)".
+    """
+    link = b"/proc/%d/fd/%d" % (tid, fd)
+    stat = kernel.statx(link)
+    if stat is None:
+        return None
+    try:
+        path = _readlink(link)
+    except OSError:
+        return None
+    if path.endswith(_DELETED) and not _is_so_named(path, stat):
+        path = path[: -len(_DELETED)]
+    return path, stat
+
+
+def _is_so_named(path: bytes, stat: Stat) -> bool:
+    """Tell a file that is really called "x (deleted)" from one whose name x is gone (proc(5))."""
+    if stat.nlink == 0:
+        return False
+    named = kernel.statx(path, flags=kernel.AT_STATX_DONT_SYNC | kernel.AT_SYMLINK_NOFOLLOW)
+    return named is not None and named.id == stat.id
+
+
+def descriptor_flags(tid: int, fd: int) -> int | None:
+    """The open(2) flags of a descriptor, from fdinfo (proc(5)); None when it is gone or hidden."""
+    try:
+        with open(b"/proc/%d/fdinfo/%d" % (tid, fd), "rb") as info:
+            for line in info:
+                if line.startswith(b"flags:"):
+                    return int(line[6:], 8)
+    except OSError:
+        return None
+    return None
+
+
+def access_of(flags: int) -> int:
+    """READ and WRITE bits of open(2) flags; 0 for O_PATH, which gives no access to content."""
+    if flags & os.O_PATH:
+        return 0
+    return (READ, WRITE, READ | WRITE, 0)[flags & os.O_ACCMODE]
+
+
+def working_directory(task: Task, epoch: int) -> bytes:
+    """The thread's working directory, as shark sees it; b"" when hidden. Asked once per `epoch`."""
+    process = task.process
+    if process.cwd_epoch != epoch:
+        try:
+            process.cwd = _readlink(b"/proc/%d/cwd" % task.tid)
+        except OSError:
+            process.cwd = b""
+        process.cwd_epoch = epoch
+    return process.cwd
+
+
+def base_directory(task: Task, dirfd: int, epoch: int) -> bytes:
+    """What a relative path starts from: the working directory for AT_FDCWD, else a descriptor's path; b"" if hidden."""
+    dirfd = signed(dirfd)
+    if dirfd == kernel.AT_FDCWD:
+        return working_directory(task, epoch)
+    try:
+        return _readlink(b"/proc/%d/fd/%d" % (task.tid, dirfd))
+    except OSError:
+        return b""
+
+
+def signed(value: int) -> int:
+    """A descriptor argument: the low half of a register, as a signed int."""
+    value &= 0xFFFFFFFF
+    return value - (1 << 32) if value & 0x80000000 else value
+
+
+def absolute(base: bytes, name: bytes) -> bytes:
+    """`name` as an absolute path from `base`, with `.`, `..` and `//` resolved by text alone."""
+    path = name if name.startswith(b"/") else base + b"/" + name
+    if b"/." in path or b"//" in path or path.endswith(b"/"):
+        return os.path.normpath(path).replace(b"//", b"/", 1)
+    return path
+
+
+_OWN = (b"/proc/self/", b"/proc/thread-self/")
+
+
+def own_path(tid: int, path: bytes) -> bytes:
+    """An absolute path as the thread means it where it speaks of itself: /proc/self, /dev/fd, /dev/stdin and so on."""
+    if path.startswith(b"/proc/"):
+        for prefix in _OWN:
+            if path.startswith(prefix):
+                return b"/proc/%d/" % tid + path[len(prefix) :]
+        if path in (b"/proc/self", b"/proc/thread-self"):
+            return b"/proc/%d" % tid
+    elif path.startswith(b"/dev/"):
+        if path.startswith(b"/dev/fd/"):
+            return b"/proc/%d/fd/" % tid + path[8:]
+        standard = {b"/dev/stdin": 0, b"/dev/stdout": 1, b"/dev/stderr": 2}.get(path)
+        if standard is not None:
+            return b"/proc/%d/fd/%d" % (tid, standard)
+    return path
+
+
+def usage(pid: int) -> Usage | None:
+    """What a process used so far (stat, status and io of proc(5)); None when none of it can be read."""
+    try:
+        with open(b"/proc/%d/stat" % pid, "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    ticks = os.sysconf("SC_CLK_TCK")
+    rss = _figures(b"/proc/%d/status" % pid, {b"VmHWM:"}).get(b"VmHWM:", -1)
+    io = _figures(b"/proc/%d/io" % pid, {b"rchar:", b"wchar:"})
+    return Usage(
+        int(fields[11]) / ticks,
+        int(fields[12]) / ticks,
+        rss * 1024 if rss >= 0 else -1,
+        io.get(b"rchar:", -1),
+        io.get(b"wchar:", -1),
+    )
+
+
+def usage_since(before: Usage | None, pid: int) -> Usage | None:
+    """What a process used since `before` was taken of it (peak memory is what it is)."""
+    now = usage(pid)
+    if now is None or before is None:
+        return now
+    return Usage(
+        max(0.0, round(now.user_seconds - before.user_seconds, 3)),
+        max(0.0, round(now.system_seconds - before.system_seconds, 3)),
+        now.max_rss,
+        now.read_bytes - before.read_bytes if min(now.read_bytes, before.read_bytes) >= 0 else -1,
+        now.written_bytes - before.written_bytes if min(now.written_bytes, before.written_bytes) >= 0 else -1,
+    )
+
+
+def _figures(path: bytes, wanted: set[bytes]) -> dict[bytes, int]:
+    try:
+        with open(path, "rb") as file:
+            lines = file.read().split(b"\n")
+    except OSError:
+        return {}
+    words = (line.split() for line in lines)
+    return {word[0]: int(word[1]) for word in words if word and word[0] in wanted}
+
+
+def mount_namespace(pid: int | str) -> bytes:
+    """The identity of a process's mount namespace, b"" when hidden."""
+    try:
+        return _readlink(f"/proc/{pid}/ns/mnt".encode())
+    except OSError:
+        return b""
+
+
+def root_directory(pid: int) -> bytes:
+    """A process's root directory as shark sees it, b"" when hidden."""
+    try:
+        return _readlink(b"/proc/%d/root" % pid)
+    except OSError:
+        return b""
+
+
+def refresh_view(process: Process, tid: int, own_namespace: bytes) -> None:
+    """Learn anew whether a process has another root directory or mount namespace than shark."""
+    namespace = mount_namespace(tid)
+    process.foreign = bool(namespace) and namespace != own_namespace
+    process.rooted = process.foreign or root_directory(tid) not in (b"/", b"")
+
+
+def hidden(tid: int) -> bool:
+    """True for a process that does not let shark look at it (not dumpable: prctl(2), PR_SET_DUMPABLE)."""
+    try:
+        os.readlink(b"/proc/%d/exe" % tid)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False

@@ -1,0 +1,51 @@
+"""Registers: the few that shark changes, by machine (<asm/ptrace.h>, <sys/user.h>)."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+
+from shark.capture import kernel
+
+
+class Machine:
+    """Where a call's number and first argument lie in the general registers (NT_PRSTATUS), in 64-bit words."""
+
+    def __init__(self, name: str) -> None:
+        # x86-64: struct user_regs_struct, orig_rax is word 15, rdi word 14. aarch64: x0 is word 0; the number is a
+        # register set of its own (NT_ARM_SYSTEM_CALL).
+        self._first = {"x86_64": 14, "aarch64": 0}[name]
+        self._number = {"x86_64": 15}.get(name)
+        self._registers = ctypes.create_string_buffer(512)
+        self._vector = (ctypes.c_size_t * 2)(ctypes.addressof(self._registers), len(self._registers))
+
+    def set_first_argument(self, tid: int, value: int) -> bool:
+        """Change the first argument of a call that is about to begin, or restore it; False when the thread is gone."""
+        return self._set(tid, kernel.NT_PRSTATUS, self._first, value)
+
+    def skip_call(self, tid: int) -> bool:
+        """Turn the call that is about to begin into none: it returns -ENOSYS."""
+        if self._number is None:
+            return self._set_system_call(tid)
+        return self._set(tid, kernel.NT_PRSTATUS, self._number, 0xFFFFFFFFFFFFFFFF)
+
+    def _set(self, tid: int, kind: int, word: int, value: int) -> bool:
+        self._vector[1] = len(self._registers)
+        vector = ctypes.addressof(self._vector)
+        try:
+            kernel.request(kernel.PTRACE_GETREGSET, tid, kind, vector)
+            struct.pack_into("=Q", self._registers, 8 * word, value)
+            kernel.request(kernel.PTRACE_SETREGSET, tid, kind, vector)
+        except kernel.Failed:
+            return False
+        return True
+
+    def _set_system_call(self, tid: int) -> bool:
+        number = ctypes.c_int(-1)
+        vector = (ctypes.c_size_t * 2)(ctypes.addressof(number), 4)
+        nt_arm_system_call = 0x404
+        try:
+            kernel.request(kernel.PTRACE_SETREGSET, tid, nt_arm_system_call, ctypes.addressof(vector))
+        except kernel.Failed:
+            return False
+        return True

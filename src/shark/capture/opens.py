@@ -1,0 +1,244 @@
+"""Calls that give a process a descriptor: the open family, memfd_create, and descriptors that are passed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat as stat_bits
+import struct
+from typing import TYPE_CHECKING
+
+from shark.capture import kernel, look
+from shark.capture.tasks import Finish, Later, Task
+from shark.events import LIST, READ, WRITE, Before, Missing, Opened, Sighting
+from shark.values import Stat
+
+if TYPE_CHECKING:
+    from shark.capture.supervisor import Supervisor
+
+_CHANGING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+_O_PATH = os.O_PATH
+_O_TMPFILE = 0o20000000  # the bit of O_TMPFILE that is not O_DIRECTORY
+_NOWHERE = (-errno.ENOENT, -errno.ENOTDIR)
+_SINKS = (b"/dev/null", b"/dev/tty", b"/dev/zero", b"/dev/full")
+SUBRUN_MARK = b"/proc/self/shark-run/"
+"""A path that no kernel has. A `shark run` inside a run looks for it, with its own id as the last part: so the tracer
+learns of it, and nobody else is told anything."""
+
+
+def enter_open(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
+    """open, openat: (dirfd, path, flags)."""
+    name = kernel.read_path(task.tid, a[1])
+    return _enter(s, task, a[0], b"" if name is None else name, a[2])
+
+
+def enter_open2(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
+    """openat2: (dirfd, path, struct open_how *, size); the flags are the structure's first word (openat2(2))."""
+    how = kernel.read_memory(task.tid, a[2], 8)
+    name = kernel.read_path(task.tid, a[1])
+    if len(how) < 8 or name is None:
+        return None
+    return _enter(s, task, a[0], name, struct.unpack("=Q", how)[0])
+
+
+def enter_creat(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
+    """creat: (path)."""
+    name = kernel.read_path(task.tid, a[0])
+    return _enter(s, task, kernel.AT_FDCWD, b"" if name is None else name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+
+
+def _enter(s: Supervisor, task: Task, dirfd: int, name: bytes, flags: int) -> Finish | None:
+    begin = s.tick()
+    if flags & _O_PATH:
+        return None  # not an access; the loop is told of every use of it that is one
+    if not flags & _CHANGING:
+        return lambda s, task, result: _finish_read(s, task, result, dirfd, name, begin)
+    if flags & _O_TMPFILE or flags & (os.O_CREAT | os.O_EXCL) == os.O_CREAT | os.O_EXCL or name in _SINKS:
+        return lambda s, task, result: _finish_write(s, task, result, dirfd, name, flags, None, begin)
+    return s.before(
+        task,
+        dirfd,
+        name,
+        lambda before: lambda s, task, result: _finish_write(s, task, result, dirfd, name, flags, before, begin),
+        follow=not flags & os.O_NOFOLLOW,
+        discards=bool(flags & os.O_TRUNC),
+    )
+
+
+def _finish_read(s: Supervisor, task: Task, result: int, dirfd: int, name: bytes, begin: int) -> Later | None:
+    if result < 0:
+        return _failed(s, task, result, dirfd, name, begin)
+    process = task.process
+    seen = look.descriptor(task.tid, result)
+    if seen is None:
+        return _unseen(s, task, dirfd, name, begin, READ)
+    path, stat = seen
+    if len(process.tids) > 1:
+        _check_named(s, task, dirfd, name, begin, stat)
+    key = (path, name if name.startswith(b"/") else (dirfd, name), stat, s.keeper.writes(stat.id))
+    if key in process.seen:
+        return None
+    used = s.places.used(task, dirfd, name)
+    end = s.tick()
+
+    def later() -> None:
+        process.seen.add(key)
+        access = LIST if stat_bits.S_ISDIR(stat.mode) else READ
+        s.keeper.opened(stat, access, emptied=False)
+        file = s.places.settled(process, path, used, stat)
+        s.emit(Opened(begin, end, process.number, access, file, False, False, False, None, "open"))
+
+    return later
+
+
+def _finish_write(
+    s: Supervisor, task: Task, result: int, dirfd: int, name: bytes, flags: int, before: Before | None, begin: int
+) -> Later | None:
+    if result < 0:
+        return _failed(s, task, result, dirfd, name, begin)
+    access = look.access_of(flags) | (WRITE if flags & os.O_TRUNC else 0)
+    seen = look.descriptor(task.tid, result)
+    if seen is None:
+        return _unseen(s, task, dirfd, name, begin, access)
+    path, stat = seen
+    process = task.process
+    if before is not None and before.stat.id != stat.id:
+        # Replaced between look and call: the digest would be another file's.
+        if before.sha256:
+            s.gap(process.number, "unhashed", f"{os.fsdecode(path)} was replaced while it was opened")
+        before = Before(stat, "", "it was replaced while it was opened")
+    created = before is None and bool(flags & (os.O_CREAT | _O_TMPFILE)) and stat.regular
+    used = path if flags & _O_TMPFILE else s.places.used(task, dirfd, name)
+    end = s.tick()
+
+    def later() -> None:
+        kind = LIST if stat_bits.S_ISDIR(stat.mode) else access
+        truncated = bool(flags & os.O_TRUNC)
+        s.keeper.opened(stat, kind, emptied=created or truncated)
+        file = s.places.settled(process, path, used, stat)
+        kept = before if kind & WRITE else None
+        s.emit(
+            Opened(begin, end, process.number, kind, file, created, truncated, bool(flags & os.O_APPEND), kept, "open")
+        )
+
+    return later
+
+
+def _failed(s: Supervisor, task: Task, result: int, dirfd: int, name: bytes, begin: int) -> Later | None:
+    if result not in _NOWHERE or not name:
+        return None
+    process = task.process
+    if name.startswith(SUBRUN_MARK):
+        process.subrun = os.fsdecode(name[len(SUBRUN_MARK) :])
+        return None
+    used = s.places.used(task, dirfd, name)
+    if used in process.seen:
+        return None
+    end = s.tick()
+
+    def later() -> None:
+        process.seen.add(used)
+        s.emit(Missing(begin, end, process.number, used, False))
+
+    return later
+
+
+def _unseen(s: Supervisor, task: Task, dirfd: int, name: bytes, begin: int, access: int) -> Later:
+    """A descriptor that was given and cannot be looked at: say so, and go by the name that was used."""
+    process = task.process
+    number = process.number
+    hidden = look.hidden(task.tid)
+    file = s.places.sighting(task, dirfd, name, follow=True) if name else None
+    end = s.tick()
+
+    def later() -> None:
+        shown = os.fsdecode(file.path if file else name) or "a file"
+        if hidden:
+            s.gap(number, "privilege", f"{shown}: the process does not let shark look at its descriptors")
+        else:
+            s.gap(number, "other", f"{shown} was closed by another thread before shark could look at it")
+        if file is not None and file.stat is not None:
+            s.keeper.opened(file.stat, access, emptied=False)
+            before = Before(file.stat, "", "it was not seen before the call") if access & WRITE else None
+            s.emit(Opened(begin, end, number, access, file, False, False, False, before, "open"))
+
+    return later
+
+
+def _check_named(s: Supervisor, task: Task, dirfd: int, name: bytes, begin: int, stat: Stat) -> None:
+    """Another thread may have put another file behind the same descriptor meanwhile: then the named file counts too."""
+    if not name:
+        return
+    named = s.places.sighting(task, dirfd, name, follow=True)
+    if named is None or named.stat is None or named.stat.id == stat.id or not named.stat.regular:
+        return
+    s.keeper.opened(named.stat, READ, emptied=False)
+    s.emit(Opened(begin, s.tick(), task.process.number, READ, named, False, False, False, None, "open"))
+
+
+# --- descriptors that come without a path
+
+
+def enter_open_by_handle(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
+    """open_by_handle_at: (mount fd, handle, flags). The file cannot be told before the call."""
+    begin, flags = s.tick(), a[2]
+
+    def finish(s: Supervisor, task: Task, result: int) -> Later | None:
+        if result < 0:
+            return None
+        return given(s, task, result, begin, via="open", flags=flags)
+
+    return finish
+
+
+def enter_memfd(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
+    """memfd_create: a new, unnamed file in memory, open for both."""
+    begin = s.tick()
+
+    def finish(s: Supervisor, task: Task, result: int) -> Later | None:
+        seen = look.descriptor(task.tid, result) if result >= 0 else None
+        if seen is None:
+            return None
+        path, stat = seen
+        number, end = task.process.number, s.tick()
+        s.keeper.opened(stat, READ | WRITE, emptied=True)
+        event = Opened(begin, end, number, READ | WRITE, Sighting(path, path, stat), True, False, False, None, "open")
+        return lambda: s.emit(event)
+
+    return finish
+
+
+def enter_take_descriptor(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
+    """pidfd_getfd: a duplicate of another process's descriptor."""
+    begin = s.tick()
+
+    def finish(s: Supervisor, task: Task, result: int) -> Later | None:
+        return given(s, task, result, begin, via="received") if result >= 0 else None
+
+    return finish
+
+
+def given(s: Supervisor, task: Task, fd: int, begin: int, *, via: str, flags: int | None = None) -> Later | None:
+    """A descriptor that a process has without having opened a path: what it is, and what it may do with it."""
+    seen = look.descriptor(task.tid, fd)
+    flags = look.descriptor_flags(task.tid, fd) if flags is None else flags
+    if seen is None or flags is None:
+        return None
+    path, stat = seen
+    access = look.access_of(flags)
+    if not access:
+        return None
+    if stat_bits.S_ISDIR(stat.mode):
+        access = LIST
+    process = task.process
+    end = s.tick()
+
+    def later() -> None:
+        before = s.keeper.before(stat) if access & WRITE else None
+        if before is not None and s.keeper.needed(stat, discards=False):
+            before = Before(stat, "", "it was not seen before the descriptor was given")
+        s.keeper.opened(stat, access, emptied=False)
+        file = s.places.settled(process, path, path, stat)
+        s.emit(Opened(begin, end, process.number, access, file, False, False, bool(flags & os.O_APPEND), before, via))
+
+    return later

@@ -1,0 +1,117 @@
+"""Finding the file that a process means by a path, before or after the call that names it.
+
+A path is looked up the way the process would: from its working directory or descriptor, below its own root directory,
+with /proc/self meaning itself. What results are paths and states as shark's own root directory sees them.
+"""
+
+from __future__ import annotations
+
+import os
+import stat as stat_bits
+
+from shark.capture import kernel, look
+from shark.capture.mounts import Translator
+from shark.capture.tasks import Process, Task
+from shark.events import Sighting
+from shark.values import Stat
+
+_O_PATH = os.O_PATH | os.O_CLOEXEC
+
+
+class Places:
+    """Path look-ups for the threads of a run. `epoch` is raised whenever one of them may have changed its view."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self._translator = Translator()
+
+    def located(self, task: Task, dirfd: int, name: bytes) -> bytes:
+        """A path by which shark itself reaches what the thread calls `name` (not for threads with another root)."""
+        if name.startswith(b"/"):
+            return look.own_path(task.tid, name)
+        dirfd = look.signed(dirfd)
+        start = b"/proc/%d/cwd" % task.tid if dirfd == kernel.AT_FDCWD else b"/proc/%d/fd/%d" % (task.tid, dirfd)
+        return start + b"/" + name if name else start
+
+    def stat(self, task: Task, dirfd: int, name: bytes, *, follow: bool) -> Stat | None:
+        """The state of what the thread calls `name`; None where there is nothing (or nothing to be seen)."""
+        if task.process.rooted:
+            fd = self.open_path(task, dirfd, name, follow=follow)
+            if fd is None:
+                return None
+            try:
+                return kernel.statx_fd(fd)
+            finally:
+                os.close(fd)
+        flags = kernel.AT_STATX_DONT_SYNC | (0 if follow else kernel.AT_SYMLINK_NOFOLLOW)
+        return kernel.statx(self.located(task, dirfd, name), flags=flags)
+
+    def open_path(self, task: Task, dirfd: int, name: bytes, *, follow: bool) -> int | None:
+        """An O_PATH descriptor of what the thread calls `name`; None where there is nothing. The caller closes it."""
+        flags = _O_PATH | (0 if follow else os.O_NOFOLLOW)
+        try:
+            if not task.process.rooted:
+                return os.open(self.located(task, dirfd, name), flags)
+            root = os.open(b"/proc/%d/root" % task.tid, _O_PATH)
+            try:
+                return kernel.open_in_root(root, self._inside(task, dirfd, name), flags)
+            finally:
+                os.close(root)
+        except OSError:
+            return None
+
+    def _inside(self, task: Task, dirfd: int, name: bytes) -> bytes:
+        """`name` as an absolute path below the thread's own root directory."""
+        if name.startswith(b"/"):
+            return look.own_path(task.tid, name)
+        base = look.base_directory(task, dirfd, self.epoch)
+        root = look.root_directory(task.tid)
+        if root != b"/" and (base == root or base.startswith(root + b"/")):
+            base = base[len(root) :]
+        return base + b"/" + name
+
+    def used(self, task: Task, dirfd: int, name: bytes) -> bytes:
+        """`name` made absolute, symbolic links and all, as the thread named it."""
+        if name.startswith(b"/"):
+            return look.absolute(b"", name)
+        return look.absolute(look.base_directory(task, dirfd, self.epoch), name)
+
+    def true_name(self, task: Task, dirfd: int, name: bytes) -> bytes:
+        """The true path of a directory entry: its directory's true path and its own name, which is not followed."""
+        directory, _, last = name.rstrip(b"/").rpartition(b"/")
+        if not directory and not name.startswith(b"/"):
+            base = look.base_directory(task, dirfd, self.epoch)
+        else:
+            base = self._true_path(task, dirfd, directory or b"/")
+        if base.endswith(b" (deleted)") or not base:
+            return self.used(task, dirfd, name)
+        return base.rstrip(b"/") + b"/" + last
+
+    def _true_path(self, task: Task, dirfd: int, name: bytes) -> bytes:
+        fd = self.open_path(task, dirfd, name, follow=True)
+        if fd is None:
+            return b""
+        try:
+            return os.readlink(b"/proc/self/fd/%d" % fd)
+        finally:
+            os.close(fd)
+
+    def sighting(self, task: Task, dirfd: int, name: bytes, *, follow: bool) -> Sighting | None:
+        """A file by the name that a thread used, with its true path; None where there is nothing."""
+        fd = self.open_path(task, dirfd, name, follow=follow)
+        if fd is None:
+            return None
+        try:
+            stat = kernel.statx_fd(fd)
+            path = os.readlink(b"/proc/self/fd/%d" % fd)
+        finally:
+            os.close(fd)
+        return self.settled(task.process, path, self.used(task, dirfd, name), stat)
+
+    def settled(self, process: Process, path: bytes, used: bytes, stat: Stat | None) -> Sighting:
+        """A sighting with its path as shark's own mount namespace has it."""
+        if process.foreign and stat is not None and not stat_bits.S_ISSOCK(stat.mode):
+            outside = self._translator.outside(process.pid, path, stat)
+            if outside is not None:
+                return Sighting(outside, outside, stat)
+        return Sighting(path, used, stat)

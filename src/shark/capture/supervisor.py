@@ -1,0 +1,440 @@
+"""The loop: waits for stops, has them decoded, lets threads go on, and passes events to whoever listens.
+
+Finding out what happened (stops.classify, the decoders) and deciding what to do (one method a kind of stop) are apart.
+A thread is let go before anything is done with what was seen of it. Nothing in here blocks on a user's file.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from shark.capture import execs, kernel, look
+from shark.capture.abi import conventions
+from shark.capture.decoders import DECODERS, Enter
+from shark.capture.inherited import inherited
+from shark.capture.machine import Machine
+from shark.capture.places import Places
+from shark.capture.preimage import HashDescriptor, Keeper
+from shark.capture.stops import Stop, classify
+from shark.capture.table import Condition, Registers
+from shark.capture.tasks import Finish, Process, Task
+from shark.capture.waiting import Waiter
+from shark.capture.workers import Workers
+from shark.events import (
+    SHARES_FILES,
+    SHARES_MEMORY,
+    Before,
+    Event,
+    GapSeen,
+    ProcessEnded,
+    ProcessStarted,
+    Sighting,
+)
+from shark.values import GapKind
+
+_CLONE_VM, _CLONE_FILES, _CLONE_THREAD, _CLONE_VFORK, _CLONE_NEWNS = 0x100, 0x400, 0x10000, 0x4000, 0x20000
+_FUSE_DEVICE = os.makedev(10, 229)
+
+Listener = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to trace: `full` without a filter, `deny_io_uring` instead of a gap, `linger` seconds for descendants."""
+
+    full: bool = False
+    deny_io_uring: bool = False
+    linger: float = 5.0
+    save_preimages: bool = True
+
+
+class Supervisor:
+    """Traces one tree of processes. All of it runs in the thread that made it: the kernel wants one tracer thread."""
+
+    def __init__(self, listeners: Sequence[Listener], options: Options, hash_descriptor: HashDescriptor) -> None:
+        self._listeners = tuple(listeners)
+        self._options = options
+        self.deny_io_uring = options.deny_io_uring
+        self.machine = Machine(os.uname().machine)
+        self.places = Places()
+        self.keeper = Keeper(hash_descriptor, enabled=options.save_preimages)
+        self.workers = Workers()
+        self.waiter = Waiter()
+        self.own_namespace = look.mount_namespace("self")
+        self.exec_names: dict[int, tuple[int, bytes]] = {}
+        self.loaders: dict[object, tuple[Sighting | None]] = {}
+        self.word = 8
+        self._clock = 0
+        self._fuse = False
+        self._numbers = 0
+        self._tasks: dict[int, Task] = {}
+        self._early: dict[int, int] = {}  # first statuses of children whose parents' events have not come yet
+        self._root: Process | None = None
+        self.root_ending: float | None = None  # monotonic time at which the command itself ended
+        self.on_root_exit: Callable[[], None] | None = None
+        self._nested: set[int] = set()
+        self._resume = kernel.PTRACE_SYSCALL if options.full else kernel.PTRACE_CONT
+        self._calls: dict[int, dict[int, tuple[Enter, Callable[[Registers], Registers], Condition | None, int]]] = {
+            c.audit: {
+                number: (DECODERS[row.operation], row.arguments, row.condition, c.word)
+                for number, row in c.rows.items()
+            }
+            for c in conventions()
+        }
+        self._handlers: dict[Stop, Callable[[int, int], None]] = {
+            Stop.SECCOMP: self._on_seccomp,
+            Stop.SYSCALL: self._on_syscall,
+            Stop.FORK: self._on_fork,
+            Stop.EXEC: self._on_exec,
+            Stop.EXIT: self._on_exit,
+            Stop.GROUP: self._on_group_stop,
+            Stop.STARTED: self._on_started,
+            Stop.SIGNAL: self._on_signal,
+            Stop.OTHER: self._on_started,
+            Stop.ENDED: self._on_ended,
+        }
+
+    # --- what decoders use
+
+    def tick(self) -> int:
+        """The next number of the run's one counter."""
+        self._clock += 1
+        return self._clock
+
+    def emit(self, event: Event) -> None:
+        """Pass an event on to all listeners."""
+        for listener in self._listeners:
+            listener(event)
+
+    def gap(self, process: int, kind: GapKind, detail: str) -> None:
+        """Say that something could not be seen."""
+        now = self.tick()
+        self.emit(GapSeen(now, now, process, kind, detail))
+
+    def nested_ptrace(self, process: Process) -> None:
+        """A tracee calls ptrace: said once a process."""
+        if process.started and process.number not in self._nested:
+            self._nested.add(process.number)
+            self.gap(process.number, "nested-ptrace", "the program uses ptrace itself, which fails under a tracer")
+
+    def before(
+        self,
+        task: Task,
+        dirfd: int,
+        name: bytes,
+        prepared: Callable[[Before | None], Finish],
+        *,
+        follow: bool,
+        discards: bool,
+    ) -> Finish | None:
+        """Find out what a call is about to change, hash it if that must be, and go on with `prepared`.
+
+        The look-up happens here and now, unless a FUSE daemon may be part of the run: that one could be stopped, and the
+        loop with it. Hashing always goes to a worker; the task is then held, and None returned.
+        """
+        if self._fuse:
+            self._hold(task, lambda: self._look_and_save(task, dirfd, name, follow, discards), prepared)
+            return None
+        stat = self.places.stat(task, dirfd, name, follow=follow)
+        if stat is None:
+            return prepared(None)
+        if self.keeper.needed(stat, discards=discards):
+            fd = self.places.open_path(task, dirfd, name, follow=follow)
+            if fd is not None:
+                self._hold(task, lambda: self.keeper.save(fd, stat), prepared)
+                return None
+        return prepared(self.keeper.before(stat))
+
+    def _look_and_save(self, task: Task, dirfd: int, name: bytes, follow: bool, discards: bool) -> Before | None:
+        stat = self.places.stat(task, dirfd, name, follow=follow)
+        if stat is None:
+            return None
+        fd = (
+            self.places.open_path(task, dirfd, name, follow=follow)
+            if self.keeper.needed(stat, discards=discards)
+            else None
+        )
+        return self.keeper.before(stat) if fd is None else self.keeper.save(fd, stat)
+
+    def _hold(self, task: Task, work: Callable[[], Before | None], prepared: Callable[[Before | None], Finish]) -> None:
+        task.held = True
+
+        def done(before: Before | None) -> None:
+            if self._tasks.get(task.tid) is not task:
+                return  # killed meanwhile
+            task.held = False
+            task.finish = prepared(before)
+            self._go(task)
+
+        self.workers.submit(work, done)
+
+    # --- the loop
+
+    def attach(self, pid: int) -> None:
+        """Seize the process that is about to become the command. Raises kernel.Failed."""
+        kernel.seize(pid)
+        self._numbers = 1
+        root = Process(1, pid)
+        root.full = self._options.full
+        self._root = root
+        self._tasks[pid] = Task(pid, root)
+        if self._options.full:
+            # Nothing else would stop it: bring it into syscall stops from here on.
+            kernel.request(kernel.PTRACE_INTERRUPT, pid)
+
+    @property
+    def alive(self) -> int:
+        """How many processes of the run are alive, the command's own among them."""
+        return len({task.process.number for task in self._tasks.values()})
+
+    def run(self) -> None:
+        """Trace until the command has ended and its descendants have too, or have used up their linger time."""
+        while True:
+            deadline = None if self.root_ending is None else self.root_ending + self._options.linger
+            if deadline is not None and self._finished(deadline):
+                return
+            if not self._step(deadline):
+                return
+
+    def run_on(self) -> None:
+        """Trace what is left until it ends."""
+        while self._tasks and self._step(None):
+            pass
+
+    def _finished(self, deadline: float) -> bool:
+        only_root = all(task.process is self._root for task in self._tasks.values())
+        if self.waiter.spared_ended() and only_root:
+            return True
+        return time.monotonic() >= deadline
+
+    def _step(self, deadline: float | None) -> bool:
+        """Handle one stop, or sleep; False when no tracee is left."""
+        try:
+            found = self.waiter.poll()
+            if found is None and not self.workers.outstanding and deadline is None:
+                found = self.waiter.block_for_stop()
+        except ChildProcessError:
+            return False
+        if found is not None:
+            tid, status = found
+            self._handlers[classify(status)](tid, status)
+        if self.workers.outstanding:
+            self.workers.run_done()
+        if found is None:
+            self.waiter.sleep(deadline)
+            self.workers.run_done()
+        return True
+
+    def _go(self, task: Task, signal_number: int = 0) -> None:
+        """Let a thread go on, to its call's exit stop if that matters."""
+        stepwise = task.finish is not None or task.process.full
+        kernel.resume(kernel.PTRACE_SYSCALL if stepwise else self._resume, task.tid, signal_number)
+
+    def _on_seccomp(self, tid: int, status: int) -> None:
+        task = self._tasks.get(tid)
+        if task is None:
+            kernel.resume(self._resume, tid)
+            return
+        if not task.entered:  # in full mode the entry stop came first
+            self._enter(task)
+        if not task.held:
+            self._go(task)
+
+    def _on_syscall(self, tid: int, status: int) -> None:
+        task = self._tasks.get(tid)
+        if task is None:
+            kernel.resume(self._resume, tid)
+            return
+        op, result = kernel.syscall_exit(tid)
+        if op == kernel.INFO_EXIT:
+            finish, task.finish, task.entered = task.finish, None, False
+            later = finish(self, task, result) if finish is not None else None
+            self._go(task)
+            if later is not None:
+                later()
+            return
+        if op == kernel.INFO_ENTRY:
+            task.finish = None
+            task.entered = True
+            self._enter(task)
+        if not task.held:
+            self._go(task)
+
+    def _enter(self, task: Task) -> None:
+        info = kernel.syscall_entry(task.tid)
+        calls = self._calls.get(info[1])
+        call = calls.get(info[2]) if calls is not None else None
+        if call is None:
+            return
+        decode, arguments, condition, self.word = call
+        if not task.process.started and decode is not execs.enter_exec:
+            return  # what the launcher does before the command's exec is shark's own business
+        registers = info[3:]
+        if condition is None or condition.holds(registers):
+            task.finish = decode(self, task, arguments(registers))
+
+    def _on_fork(self, tid: int, status: int) -> None:
+        task = self._tasks.get(tid)
+        if task is not None:
+            self._enter_child(task, status >> 16)
+            self._go(task)
+
+    def _enter_child(self, task: Task, event: int) -> None:
+        try:
+            child = kernel.event_message(task.tid)
+        except kernel.Failed:
+            return
+        flags, task.clone_flags = task.clone_flags, -1
+        if flags < 0:
+            flags = _CLONE_VM | _CLONE_VFORK if event == kernel.PTRACE_EVENT_VFORK else 0
+        if flags & _CLONE_THREAD:
+            process = task.process
+            process.tids.add(child)
+        else:
+            process = self._new_process(task.process, child, flags)
+        self._tasks[child] = Task(child, process)
+        if flags & _CLONE_NEWNS:
+            look.refresh_view(process, child, self.own_namespace)
+        first = self._early.pop(child, None)
+        if task.restore is not None:
+            self._tasks[child].restore = task.restore
+        if first is not None:
+            self._handlers[classify(first)](child, first)
+
+    def _new_process(self, parent: Process, pid: int, flags: int) -> Process:
+        self._numbers += 1
+        process = Process(self._numbers, pid, parent)
+        if parent.started:
+            shares = (SHARES_MEMORY if flags & _CLONE_VM else 0) | (SHARES_FILES if flags & _CLONE_FILES else 0)
+            now = self.tick()
+            self.emit(ProcessStarted(now, now, process.number, parent.number, pid, time.time_ns(), shares))
+        return process
+
+    def _on_started(self, tid: int, status: int) -> None:
+        task = self._tasks.get(tid)
+        if task is None:
+            self._early[tid] = status  # held until its parent's event tells whose it is
+            return
+        if task.restore is not None and not task.entered and task.finish is None:
+            task.restore(tid)
+            task.restore = None
+        self._go(task)
+
+    def _on_group_stop(self, tid: int, status: int) -> None:
+        if tid not in self._tasks:
+            self._early[tid] = status
+            return
+        kernel.resume(kernel.PTRACE_LISTEN, tid)
+
+    def _on_signal(self, tid: int, status: int) -> None:
+        task = self._tasks.get(tid)
+        number = (status >> 8) & 0xFF
+        if task is None:
+            kernel.resume(self._resume, tid, number)
+            return
+        self._go(task, number)
+
+    def _on_exec(self, tid: int, status: int) -> None:
+        task = self._tasks.get(tid)
+        if task is None:
+            kernel.resume(self._resume, tid)
+            return
+        process = task.process
+        try:
+            former = kernel.event_message(tid)
+        except kernel.Failed:
+            former = tid
+        begin, used = self.exec_names.pop(former, (self.tick(), b""))
+        for other in process.tids - {tid}:
+            self._tasks.pop(other, None)  # exec ends every other thread, and the caller takes the leader's id
+        process.tids = {tid}
+        process.exiting.clear()
+        task.finish, task.entered, task.clone_flags, task.restore = None, process.full, -1, None
+        process.seen.clear()
+        first, process.started = not process.started, True
+        if first:
+            now = self.tick()
+            self.emit(ProcessStarted(now, now, process.number, 0, process.pid, time.time_ns(), 0))
+            process.usage_before = look.usage(process.pid)
+        later = execs.started(self, task, begin, used)
+        descriptors = inherited(self, task) if first else None
+        self._go(task)
+        later()
+        if descriptors is not None:
+            descriptors()
+
+    def _on_exit(self, tid: int, status: int) -> None:
+        task = self._tasks.get(tid)
+        if task is None:
+            kernel.resume(self._resume, tid)
+            return
+        process = task.process
+        process.exiting.add(tid)
+        if process.exiting >= process.tids:
+            process.usage = look.usage_since(process.usage_before, process.pid)
+            if process is self._root:
+                self.root_ending = time.monotonic()
+                self.waiter.spared = process.pid
+                if self.on_root_exit is not None:
+                    self.on_root_exit()
+        kernel.resume(kernel.PTRACE_CONT, tid)
+
+    def _on_ended(self, tid: int, status: int) -> None:
+        task = self._tasks.pop(tid, None)
+        if task is None:
+            self._early.pop(tid, None)
+            return
+        self.exec_names.pop(tid, None)
+        process = task.process
+        process.tids.discard(tid)
+        process.exiting.discard(tid)
+        if tid == process.pid:
+            self._ended(process, status)
+
+    def _ended(self, process: Process, status: int) -> None:
+        for tid in process.tids:
+            self._tasks.pop(tid, None)
+        if not process.started:
+            return
+        now = self.tick()
+        code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1
+        number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else -1
+        self.emit(ProcessEnded(now, now, process.number, time.time_ns(), code, number, process.usage))
+
+    # --- the command itself
+
+    @property
+    def root_pid(self) -> int:
+        """The process id of the command."""
+        assert self._root is not None
+        return self._root.pid
+
+    @property
+    def root_started(self) -> bool:
+        """True once the command's own exec has succeeded."""
+        return self._root is not None and self._root.started
+
+    def root_status(self) -> tuple[int, int]:
+        """(exit, signal) of the command, which is a zombie now; the one that does not apply is -1."""
+        found = os.waitid(os.P_PID, self.root_pid, os.WEXITED | os.WNOHANG | os.WNOWAIT | kernel.WALL)
+        if found is None:
+            return -1, -1
+        return (found.si_status, -1) if found.si_code == os.CLD_EXITED else (-1, found.si_status)
+
+    def note_root_ended(self) -> None:
+        """Tell of the command's end, though it is not reaped yet."""
+        root = self._root
+        if root is None or root.pid not in self._tasks:
+            return
+        code, number = self.root_status()
+        for tid in (root.pid, *root.tids):
+            self._tasks.pop(tid, None)
+        now = self.tick()
+        self.emit(ProcessEnded(now, now, root.number, time.time_ns(), code, number, root.usage))
+
+    def release_root(self) -> None:
+        """Let the command's parent see its end."""
+        self.waiter.reap_spared()

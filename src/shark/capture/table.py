@@ -1,0 +1,112 @@
+"""Which system calls are traced, and how their arguments are laid out: rows, not branches.
+
+A row names the canonical operation (see decoders.py), how its arguments come out of the six registers, and, where only
+some calls matter, a condition on one argument that the seccomp filter tests itself. CONTRIBUTING.md tells how to add one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+CWD: Final = 0xFFFFFF9C
+"""AT_FDCWD as it comes out of a 32-bit register half; decoders take the low half of every descriptor argument."""
+
+Registers = tuple[int, ...]
+
+
+class Condition(NamedTuple):
+    """Trace only calls with (low half of argument `argument`) & `mask` == `value`."""
+
+    argument: int
+    mask: int
+    value: int
+
+    def holds(self, registers: Registers) -> bool:
+        """The same test as the filter's, for the mode without a filter."""
+        return registers[self.argument] & self.mask == self.value
+
+
+class Row(NamedTuple):
+    """One traced system call."""
+
+    operation: str
+    arguments: Callable[[Registers], Registers]
+    condition: Condition | None = None
+
+
+def _as_they_are(a: Registers) -> Registers:
+    return a
+
+
+_SECCOMP_NEW_LISTENER = Condition(1, 8, 8)
+
+ROWS: Final[dict[str, Row]] = {
+    # What gives a process a descriptor.
+    "open": Row("open", lambda a: (CWD, a[0], a[1])),
+    "openat": Row("open", _as_they_are),
+    "openat2": Row("open2", _as_they_are),
+    "creat": Row("creat", _as_they_are),
+    "open_by_handle_at": Row("open_by_handle", _as_they_are),
+    "memfd_create": Row("memfd", _as_they_are),
+    "recvmsg": Row("receive", _as_they_are),
+    "recvmmsg": Row("receive_many", _as_they_are),
+    "recvmmsg_time64": Row("receive_many", _as_they_are),
+    "pidfd_getfd": Row("take_descriptor", _as_they_are),
+    # What starts programs and processes. fork and vfork have no flags to look at: their events tell all.
+    "execve": Row("exec", lambda a: (CWD, a[0], 0)),
+    "execveat": Row("exec", lambda a: (a[0], a[1], a[4])),
+    "clone": Row("clone", _as_they_are),
+    "clone3": Row("clone3", _as_they_are),
+    # What changes names.
+    "rename": Row("rename", lambda a: (CWD, a[0], CWD, a[1], 0)),
+    "renameat": Row("rename", lambda a: (a[0], a[1], a[2], a[3], 0)),
+    "renameat2": Row("rename", _as_they_are),
+    "link": Row("link", lambda a: (CWD, a[0], CWD, a[1], 0)),
+    "linkat": Row("link", _as_they_are),
+    "symlink": Row("symlink", lambda a: (a[0], CWD, a[1])),
+    "symlinkat": Row("symlink", _as_they_are),
+    "unlink": Row("remove", lambda a: (CWD, a[0])),
+    "unlinkat": Row("remove", _as_they_are),
+    "rmdir": Row("remove", lambda a: (CWD, a[0])),
+    "mkdir": Row("mkdir", lambda a: (CWD, a[0])),
+    "mkdirat": Row("mkdir", _as_they_are),
+    "mknod": Row("mknod", lambda a: (CWD, a[0], a[1])),
+    "mknodat": Row("mknod", _as_they_are),
+    # What changes content or times without a descriptor.
+    "truncate": Row("truncate", _as_they_are),
+    "truncate64": Row("truncate", _as_they_are),
+    "utime": Row("touch", lambda a: (CWD, a[0])),
+    "utimes": Row("touch", lambda a: (CWD, a[0])),
+    "futimesat": Row("touch", _as_they_are),
+    "utimensat": Row("touch", _as_they_are),
+    "utimensat_time64": Row("touch", _as_they_are),
+    # What changes how paths are to be understood.
+    "chdir": Row("view", _as_they_are),
+    "fchdir": Row("view", _as_they_are),
+    "chroot": Row("view", _as_they_are),
+    "pivot_root": Row("view", _as_they_are),
+    "setns": Row("view", _as_they_are),
+    "unshare": Row("view", _as_they_are),
+    # What leaves the run.
+    "connect": Row("connect", _as_they_are),
+    "socketcall": Row("socketcall", _as_they_are),
+    # What hides things from a tracer.
+    "ptrace": Row("ptrace", _as_they_are),
+    "seccomp": Row("listener", _as_they_are, _SECCOMP_NEW_LISTENER),
+    "io_uring_setup": Row("io_uring", _as_they_are),
+}
+"""Every traced system call by its name, on any architecture that has it."""
+
+NOT_TRACED: Final[dict[str, str]] = {
+    "read, write, pread, pwrite, readv, writev": "the open's mode decides; a stop for each would cost more than the call",
+    "mmap, msync": "a mapping needs an open file first, a writable shared one needs O_RDWR",
+    "sendfile, splice, copy_file_range, ioctl(FICLONE)": "they work on descriptors whose opening was seen",
+    "ftruncate, fallocate": "they need a writable descriptor, whose opening was seen and counts as a write",
+    "close, dup, dup2, fcntl": "a descriptor is looked up when it matters; a model of the table goes wrong",
+    "stat, access, readlink, getxattr": "names and attributes, no content",
+    "chmod, chown, setxattr": "no content is changed",
+    "fork, vfork": "followed by ptrace events, without a stop at the call",
+    "swapon, acct, quotactl": "privileged administration of the machine, no data flow of a command",
+}
+"""What is left out, and why that loses nothing."""

@@ -1,0 +1,88 @@
+"""Waiting for the next stop: briefly awake, then asleep.
+
+A tracer that sleeps in waitpid(2) pays an idle wake-up at each stop of a tracee on another CPU; most stops come within
+microseconds of the last resume, so it polls for a moment first. With one CPU allowed it would only take the tracee's
+time, so then it never does.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Final
+
+from shark.capture.kernel import WALL
+
+_POLLS: Final = 100
+"""How often to ask before sleeping: some 50 to 100 microseconds."""
+
+_CHILD: Final = {signal.SIGCHLD}
+_WNOHANG_WALL: Final = os.WNOHANG | WALL
+_LOOK: Final = os.WEXITED | os.WSTOPPED | os.WNOHANG | os.WNOWAIT | WALL
+
+
+class Waiter:
+    """Gives wait statuses of the tracees of this thread, one at a time.
+
+    SIGCHLD must be blocked in every thread (`block` does it for the caller's): it then stays pending until it is waited
+    for, so no wake-up is lost. `spared`, a process id, is a zombie that must not be reaped yet: its parent learns of its
+    end by the reaping.
+    """
+
+    def __init__(self) -> None:
+        self.spared = 0
+        self._polls = _POLLS if len(os.sched_getaffinity(0)) > 1 else 1
+
+    @staticmethod
+    def block() -> None:
+        """Block SIGCHLD, so that it can be waited for."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _CHILD)
+
+    def poll(self) -> tuple[int, int] | None:
+        """(tid, status) of a thread that has stopped or ended, None when there is none just now.
+
+        Raises ChildProcessError when no tracee is left.
+        """
+        if self.spared:
+            return self._poll_sparing()
+        waitpid = os.waitpid
+        for _ in range(self._polls):
+            tid, status = waitpid(-1, _WNOHANG_WALL)
+            if tid:
+                return tid, status
+        return None
+
+    def block_for_stop(self) -> tuple[int, int]:
+        """Sleep until a tracee stops or ends. Raises ChildProcessError when none is left."""
+        return os.waitpid(-1, WALL)
+
+    def sleep(self, deadline: float | None) -> None:
+        """Sleep until a tracee or a worker has something to tell, or the monotonic clock shows `deadline`."""
+        if deadline is None:
+            signal.sigwaitinfo(_CHILD)
+        else:
+            signal.sigtimedwait(_CHILD, max(0.0, deadline - time.monotonic()))
+
+    def _poll_sparing(self) -> tuple[int, int] | None:
+        # The kernel shows the youngest tracee first, so the spared one, which was the first, hides nobody.
+        found = os.waitid(os.P_ALL, 0, _LOOK)
+        if found is None or found.si_pid in (0, self.spared):
+            return None
+        tid, status = os.waitpid(found.si_pid, _WNOHANG_WALL)
+        return (tid, status) if tid else None
+
+    def spared_ended(self) -> bool:
+        """True when the spared process is a zombie: all its threads are gone."""
+        try:
+            return os.waitid(os.P_PID, self.spared, os.WEXITED | os.WNOHANG | os.WNOWAIT | WALL) is not None
+        except ChildProcessError:
+            return True
+
+    def reap_spared(self) -> int:
+        """Reap the spared process, so that its parent sees its end; returns its wait status (-1 if it is gone)."""
+        pid, self.spared = self.spared, 0
+        try:
+            return os.waitpid(pid, WALL)[1]
+        except ChildProcessError:
+            return -1
