@@ -30,7 +30,7 @@ LITTLE_SPACE = 500_000_000
 
 
 class Check(NamedTuple):
-    """One line of `shark doctor`: `state` is ok, warn (works, but) or fail (shark cannot trace); `advice`, what to do."""
+    """One line of `shark doctor`: `state` is ok, warn (works, but) or fail (no tracing); `advice`, what to do."""
 
     name: str
     state: State

@@ -1,0 +1,157 @@
+"""The command line's frame: which commands there are, and what happens when one fails.
+
+A command is imported when it is called (or listed), so that each pays only for what it uses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import signal
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from shark import __version__
+from shark.cli.common import VARIABLE
+from shark.errors import EXIT_USAGE, SharkError
+
+COMMANDS = {
+    "run": "shark.cli.stub:run",
+    "inspect": "shark.cli.inspect:inspect",
+    "log": "shark.cli.log:log",
+    "show": "shark.cli.show:show",
+    "strip": "shark.cli.strip:strip",
+    "forget": "shark.cli.forget:forget",
+    "recover": "shark.cli.recover:recover",
+    "index": "shark.cli.index:index",
+    "import-strace": "shark.cli.import_strace:import_strace",
+    "ci": "shark.cli.ci:ci",
+    "doctor": "shark.cli.doctor:doctor",
+    "schema": "shark.cli.schema:schema",
+    "completion": "shark.cli.completion:completion",
+    "man": "shark.cli.man:man",
+}
+"""Every command, in the order of its help, and where it is defined."""
+
+
+class Commands(click.Group):
+    """The group of all commands, each imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Give the names, in the order in which people meet them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; None if there is none of that name."""
+        place = COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        module, _, name = place.partition(":")
+        found = getattr(importlib.import_module(module), name)
+        assert isinstance(found, click.Command)
+        return found
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="'shark COMMAND --help' tells more, with an example. Start with: shark run -- CMD, then shark inspect FILE.",
+)
+@click.version_option(__version__, "-V", "--version", prog_name="shark", message="%(prog)s %(version)s")
+def shark() -> None:
+    """Where did this file come from?
+
+    shark runs any command, watches which files it reads and writes, and leaves on every file it wrote a manifest that
+    says where the file came from: the command, its inputs with their digests, the software, the git commit.
+    """
+
+
+def main(arguments: list[str]) -> int:
+    """Run a command (any but `run`) and give its exit status. Faults are told on stderr, without a traceback."""
+    try:
+        if not arguments and VARIABLE not in os.environ:
+            sys.stderr.write(shark.get_help(click.Context(shark, info_name="shark", max_content_width=100)) + "\n")
+            return EXIT_USAGE
+        status = shark.main(arguments, prog_name="shark", standalone_mode=False)
+        sys.stdout.flush()
+        return status if isinstance(status, int) else 0
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        _die_by(signal.SIGINT)
+    except BrokenPipeError:
+        _die_by(signal.SIGPIPE)
+    except Exception as error:  # noqa: BLE001  the outermost place: from here on there is only a traceback
+        _drop_output()
+        return _told(error)
+
+
+def _told(error: Exception) -> int:
+    if os.environ.get("SHARK_DEBUG"):
+        raise error
+    message, hint, status = _explained(error)
+    from shark.view.words import visible
+
+    said = f"shark: {_each_line(message, visible)}\n" + (f"{_each_line(hint, visible)}\n" if hint else "")
+    with contextlib.suppress(OSError):
+        sys.stderr.write(said)
+        sys.stderr.flush()
+    return status
+
+
+def _each_line(text: str, visible: Any) -> str:
+    return "\n".join(visible(line) for line in text.split("\n"))
+
+
+def _explained(error: Exception) -> tuple[str, str, int]:
+    """What was wrong, what to do, the exit status."""
+    if isinstance(error, SharkError):
+        return error.message, error.hint, error.exit_code
+    if isinstance(error, click.UsageError):
+        path = error.ctx.command_path if error.ctx else "shark"
+        message = error.format_message().rstrip(".")
+        return message[:1].lower() + message[1:], f"See '{path} --help'.", EXIT_USAGE
+    if isinstance(error, click.ClickException):
+        return error.format_message(), "", EXIT_USAGE
+    if isinstance(error, OSError):
+        where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+        return f"{where}{error.strerror or error}", _remedy(error), EXIT_USAGE
+    if isinstance(error, MemoryError):
+        return "out of memory", "Give it fewer files at once.", EXIT_USAGE
+    what = f"internal error: {type(error).__name__}: {error}"
+    return what, "This is a bug in shark: please report it with what SHARK_DEBUG=1 prints.", EXIT_USAGE
+
+
+def _remedy(error: OSError) -> str:
+    import errno
+
+    advice = {
+        errno.ENOENT: "Check the path.",
+        errno.EACCES: "Check its permissions (ls -ld), and those of the directories above it.",
+        errno.EPERM: "Check its permissions, and who owns it.",
+        errno.ENOSPC: "Make room on that file system (df -h), then try again.",
+        errno.EDQUOT: "Your quota is used up: make room, then try again.",
+        errno.EROFS: "That file system is mounted read-only: choose another place.",
+        errno.EIO: "The device reports a fault: see dmesg.",
+    }
+    return advice.get(error.errno or 0, "")
+
+
+def _drop_output() -> None:
+    """Make sure that what could not be written is not tried again, with a traceback, when the interpreter ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _die_by(number: signal.Signals) -> NoReturn:
+    """End as the signal would have ended it, so that a calling shell sees the truth and stops its loop."""
+    _drop_output()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    sys.exit(128 + number)  # only if the signal is blocked

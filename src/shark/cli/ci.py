@@ -1,0 +1,154 @@
+"""`shark ci`: `run`, and what a CI job wants of it: a summary in Markdown, and the manifests as files to upload."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from types import FrameType
+from typing import Any
+
+import click
+
+from shark import jsontext
+from shark.cli.common import FILE, Voice, command
+from shark.cli.run_options import OPTIONS
+from shark.cli.stub import option
+from shark.errors import EXIT_RUN, SharkError
+
+PASSED = tuple(row for row in OPTIONS if row[0].startswith("--") and row[0] != "--json")
+"""The options that are passed on to `shark run`."""
+
+
+def _passed_on(function: Any) -> Any:
+    for row in reversed(PASSED):
+        flag = option(*row)
+        function.__click_params__ = [*getattr(function, "__click_params__", []), flag]
+    return function
+
+
+@command(
+    "ci",
+    ("shark ci -- make results", "In a GitHub workflow: the summary goes to the job's page"),
+    ("shark ci --summary shark.md --manifests manifests/ -- make", "In any other CI: keep both as artifacts"),
+    context_settings={"allow_interspersed_args": False},
+    options_metavar="[OPTIONS] --",
+)
+@click.option("--summary", type=FILE, metavar="FILE", help="Append to FILE, not $GITHUB_STEP_SUMMARY.")
+@click.option(
+    "--manifests", type=FILE, metavar="DIR", help="Write each output's manifest into DIR, as RUNID-NNNN.json."
+)
+@click.option("--json", "as_json", type=FILE, metavar="FILE", help="Write the run record to FILE.")
+@click.argument("cmd", metavar="CMD...", nargs=-1, required=True, type=click.UNPROCESSED)
+@_passed_on
+def ci(
+    voice: Voice, cmd: tuple[str, ...], summary: str | None, manifests: str | None, as_json: str | None, **passed: Any
+) -> int:
+    """Run a command as `shark run` does, for a CI job: with a Markdown summary, and manifests to upload.
+
+    The summary lists outputs, data inputs, software and gaps. It goes to --summary, else to the file that
+    GITHUB_STEP_SUMMARY names, else nowhere. Exit status: the command's own; 2 if what was asked for could not be written
+    and the command succeeded.
+    """
+    with tempfile.TemporaryDirectory(prefix="shark-ci-") as scratch:
+        place = os.path.join(scratch, "run.json")
+        status = _run([*_run_options(voice, passed), "--json", place, "--", *cmd])
+        try:
+            record = _record(place, status)
+            if record is not None:
+                _report(voice, record, summary or os.environ.get("GITHUB_STEP_SUMMARY", ""), manifests, as_json)
+        except SharkError as error:
+            voice.trouble(error)
+            voice.failed = 0  # the command's own failure tells more than ours
+            return status or error.exit_code
+    return status
+
+
+def _run_options(voice: Voice, passed: dict[str, Any]) -> list[str]:
+    words: list[str] = []
+    for flags, metavar, _ in PASSED:
+        value = passed.get(flags[2:].replace("-", "_"))
+        if not metavar:
+            words += [flags] if value else []
+        elif isinstance(value, tuple):
+            for each in value:
+                words += [flags, each]
+        elif value is not None:
+            words += [flags, value]
+    return words + ["-q"] * voice.quiet + ["-v"] * voice.verbose
+
+
+def _run(arguments: list[str]) -> int:
+    """Run `shark run` and give its status, 128 + N for a signal as shells do. Signals meant for us reach it."""
+    child = subprocess.Popen([sys.executable, "-m", "shark", "run", *arguments])
+
+    def pass_on(number: int, _: FrameType | None) -> None:
+        if number != signal.SIGINT:  # ^C reaches the whole foreground group by itself
+            child.send_signal(number)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        status = child.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return status if status >= 0 else 128 - status
+
+
+def _record(place: str, status: int) -> dict[str, Any] | None:
+    """The run's record; None if shark has said already why there is none (status 125 to 127)."""
+    try:
+        with open(place, "rb") as file:
+            record = jsontext.loads(file.read())
+    except FileNotFoundError:
+        if status in range(EXIT_RUN, EXIT_RUN + 3):
+            return None
+        raise SharkError(
+            "shark run left no record", "Run it with -v to see why; `shark recover` may find it."
+        ) from None
+    if not isinstance(record, dict):
+        raise SharkError(
+            "the record that shark run left is no JSON object", "This is a bug in shark: please report it."
+        )
+    return record
+
+
+def _report(voice: Voice, record: dict[str, Any], summary: str, manifests: str | None, as_json: str | None) -> None:
+    from shark.model.manifest import manifests as all_manifests
+    from shark.view.markdown import summary as markdown
+
+    every = list(all_manifests(record))
+    cwd = record.get("command", {}).get("cwd", "")
+    if summary:
+        _write(summary, markdown(record, every, cwd).encode("utf-8", "backslashreplace"), append=True)
+    if manifests:
+        _write_manifests(manifests, every)
+    if as_json:
+        _write(as_json, jsontext.dumps(record, indent=True) + b"\n")
+    if voice.verbose:
+        voice.warn(f"summary in {summary or 'no file'}, {len(every)} manifests in {manifests or 'no directory'}")
+
+
+def _write_manifests(directory: str, every: list[Any]) -> None:
+    try:
+        os.makedirs(directory, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(directory, error) from error
+    for n, manifest in enumerate(every, 1):
+        # Numbered, not named after the outputs: artifact stores refuse names with colons, quotes or newlines.
+        name = f"{manifest.get('run', 'run')}-{n:04}.json"
+        _write(os.path.join(directory, name), jsontext.dumps(manifest, indent=True) + b"\n")
+
+
+def _write(path: str, data: bytes, *, append: bool = False) -> None:
+    try:
+        with open(path, "ab" if append else "wb") as file:
+            file.write(data)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def _cannot_write(path: str, error: OSError) -> SharkError:
+    return SharkError(f"cannot write {path}: {error.strerror}", "The run is in the store: `shark show @1`.")

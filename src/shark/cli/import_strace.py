@@ -1,0 +1,29 @@
+"""`shark import-strace`: a run record from a log that strace has written."""
+
+from __future__ import annotations
+
+import click
+
+from shark.cli.common import FILE, Voice, command
+from shark.view.words import short_id
+
+
+@command(
+    "import-strace",
+    ("strace -f -y -ttt -o job.log make; shark import-strace job.log", "Trace with strace, then make a run of it"),
+)
+@click.argument("log", type=FILE)
+def import_strace(voice: Voice, log: str) -> int:
+    """Make a run record from an strace log that you already have.
+
+    The log should be written with -f -y (all processes, with paths). What it cannot tell, such as earlier contents of
+    changed files, becomes gaps. Nothing is attached to files. Exit status: 0, or 2 if it is no such log.
+    """
+    from shark import record
+
+    run = record.import_strace(log)
+    if voice.as_json:
+        voice.document({"schema": "shark/import-strace/1", "run": run})
+    else:
+        voice.line(f"imported as run {short_id(run)}: see `shark show {short_id(run)}`")
+    return 0

@@ -1,0 +1,164 @@
+"""`shark run`: its arguments, read without click, which alone would take as long as all the rest of the start."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from shark.errors import EXIT_RUN, SharkError
+
+HELP = """\
+Usage: shark run [OPTIONS] -- COMMAND [ARGUMENTS]...
+
+  Run a command, watch what it reads and writes, and leave on every file that
+  it made a manifest that says where the file came from.
+
+  The command keeps its terminal, its signals and its exit status. `shark
+  inspect FILE` shows a manifest, `shark log` the runs.
+
+Options:
+  --attach auto|xattr|sidecar|none
+                         Where manifests go: extended attribute, dot-file
+                         beside the output, or the store alone. [auto]
+  --hash auto|full|off   auto: digests of unchanged files come from a cache;
+                         full: no cache, no size limit; off: none. [auto]
+  --linger SECONDS       How long to wait for processes that outlive the
+                         command before its manifests are written. [5]
+  --no-seccomp           Stop at every system call instead of the ones that
+                         matter (slow; for machines that allow no filter).
+  --io-uring gap|deny    gap: allow io_uring and record that its files are
+                         not seen; deny: answer ENOSYS. [gap]
+  --ignore PATTERN       Files (gitignore syntax) to record, but never hash or
+                         attach to. May be repeated.
+  --strict               Exit with 125 if a manifest could not be written and
+                         the command itself succeeded.
+  --name NAME            A name for the run.
+  --tag KEY=VALUE        A tag for the run. May be repeated.
+  --json FILE            Write the run record to FILE.
+  -q, --quiet            Say nothing.
+  -v, --verbose          Say what was recorded, and explain faults.
+  --help                 Show this message and exit.
+
+Exit status: the command's own; 125 if shark failed before the command was
+started, 126 if the command cannot be executed, 127 if it is not found.
+
+Example:
+  shark run -- Rscript fit.R
+  shark run --name nightly --tag dataset=v3 -- make -j8 all
+"""
+
+_CHOICES = {
+    "--attach": ("attach", ("auto", "xattr", "sidecar", "none")),
+    "--hash": ("hash", ("auto", "full", "off")),
+    "--io-uring": ("io_uring", ("gap", "deny")),
+}
+_FLAGS = {
+    "--no-seccomp": ("seccomp", False),
+    "--strict": ("strict", True),
+    "-q": ("quiet", True),
+    "--quiet": ("quiet", True),
+    "-v": ("verbose", True),
+    "--verbose": ("verbose", True),
+}
+_VALUES = ("--linger", "--ignore", "--name", "--tag", "--json")
+OPTIONS = (*_CHOICES, *_FLAGS, *_VALUES, "--help")
+"""Every option, for completion and the man page."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run `shark run` with these arguments. Returns only when nothing was run; else the process becomes the command."""
+    try:
+        settings, command = parse(arguments)
+        if settings is None:
+            sys.stdout.write(HELP)
+            return 0
+        _start(settings, command)
+    except SharkError as error:
+        hint = f"{error.hint}\n" if error.hint else ""
+        sys.stderr.write(f"shark: {error.message}\n{hint}")
+        return error.exit_code
+    except BrokenPipeError:
+        return EXIT_RUN
+    except KeyboardInterrupt:
+        return 130
+
+
+def _start(settings: dict[str, Any], command: Sequence[str]) -> NoReturn:
+    from shark.running import Plan, start
+
+    try:
+        cwd = os.getcwdb()
+    except FileNotFoundError:
+        cwd = b"/"  # the directory is gone; the command may not care
+    if settings.get("json"):
+        settings["json"] = os.path.abspath(settings["json"])
+    start(Plan(argv=tuple(map(os.fsencode, command)), cwd=cwd, **settings))
+
+
+def parse(arguments: Sequence[str]) -> tuple[dict[str, Any] | None, list[str]]:
+    """The settings (fields of running.Plan) and the command; None instead of settings when help is asked for.
+
+    Options end at `--`, or at the first word that is none. Raises SharkError (125) for what cannot be understood.
+    """
+    settings: dict[str, Any] = {}
+    rest = list(arguments)
+    while rest and rest[0].startswith("-"):
+        word = rest.pop(0)
+        if word == "--":
+            break
+        if word == "--help":
+            return None, []
+        name, equals, value = word.partition("=")
+        if name in _FLAGS and not equals:
+            key, setting = _FLAGS[name]
+            settings[key] = setting
+            continue
+        if name not in _CHOICES and name not in _VALUES:
+            raise _unknown(word)
+        if not equals:
+            if not rest:
+                raise SharkError(f"{name} needs a value", "`shark run --help` lists the options.", EXIT_RUN)
+            value = rest.pop(0)
+        _set(settings, name, value)
+    if not rest:
+        raise SharkError("no command to run", "Say which: shark run -- COMMAND [ARGUMENTS]...", EXIT_RUN)
+    return settings, rest
+
+
+def _set(settings: dict[str, Any], name: str, value: str) -> None:
+    if name in _CHOICES:
+        key, choices = _CHOICES[name]
+        if value not in choices:
+            raise SharkError(f"{name} takes {', '.join(choices[:-1])} or {choices[-1]}, not {value!r}", "", EXIT_RUN)
+        settings[key] = value
+    elif name == "--linger":
+        settings["linger"] = _seconds(value)
+    elif name == "--tag":
+        key, equals, text = value.partition("=")
+        if not equals or not key:
+            raise SharkError(f"--tag takes KEY=VALUE, not {value!r}", "", EXIT_RUN)
+        settings.setdefault("tags", {})[key] = text
+    elif name == "--ignore":
+        settings["ignore"] = (*settings.get("ignore", ()), value)
+    else:
+        settings[name.removeprefix("--")] = value
+
+
+def _seconds(value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < 1e9:
+        raise SharkError(f"--linger takes seconds, 0 or more, not {value!r}", "", EXIT_RUN)
+    return seconds
+
+
+def _unknown(word: str) -> SharkError:
+    import difflib
+
+    near = difflib.get_close_matches(word.partition("=")[0], OPTIONS, 1)
+    hint = f"Did you mean {near[0]}?" if near else "`shark run --help` lists the options; the command follows `--`."
+    return SharkError(f"there is no option {word}", hint, EXIT_RUN)

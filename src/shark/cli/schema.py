@@ -1,0 +1,35 @@
+"""`shark schema`: the JSON Schemas of shark's documents."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from shark.cli.common import Voice, command, write_bytes, write_text
+from shark.errors import NotFound
+
+
+@command(
+    "schema", ("shark schema", "List the documents"), ("shark schema manifest > manifest.schema.json", "Print one")
+)
+@click.argument("name", required=False)
+def schema(voice: Voice, name: str | None) -> int:
+    """Print the JSON Schema of a document, or list the documents that have one."""
+    from importlib.resources import files
+
+    folder = files("shark").joinpath("schemas")
+    known = {}
+    if folder.is_dir():
+        known = {entry.name.removesuffix(".json"): entry for entry in folder.iterdir() if entry.name.endswith(".json")}
+    if name is None:
+        if voice.as_json:
+            voice.document({"schema": "shark/schemas/1", "names": sorted(known)})
+        else:
+            write_text(sys.stdout, "".join(f"{each}\n" for each in sorted(known)))
+        return 0
+    wanted = [each for each in known if name in (each, each.split("-")[0], each.split(".")[0])]
+    if not wanted:
+        raise NotFound(f"no schema {name!r}", f"There are: {', '.join(sorted(known)) or 'none'}.")
+    write_bytes(known[max(wanted)].read_bytes())
+    return 0
