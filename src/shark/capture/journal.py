@@ -8,6 +8,7 @@ allocation instead of a fatal signal in the middle of one. Unused room is NUL by
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 from collections.abc import Callable, Iterator
@@ -39,6 +40,8 @@ class JournalWriter:
             raise
         self._put(MAGIC)
 
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+
     def write(self, event: Event) -> None:
         """Append one event; raises OSError (ENOSPC …) with the journal intact up to the event before."""
         line = jsontext.dumps((_CODES[type(event)], *event)) + b"\n"
@@ -67,6 +70,16 @@ class JournalWriter:
         self._map.close()
         os.ftruncate(self._fd, self._position)
         os.close(self._fd)
+
+
+def is_being_written(path: bytes | str) -> bool:
+    """True while the process that writes this journal is alive: it holds a lock on it (flock(2))."""
+    with open(path, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def read_journal(path: bytes | str) -> Iterator[Event]:

@@ -148,11 +148,11 @@ _siginfo = ctypes.create_string_buffer(128)
 _siginfo_address = ctypes.addressof(_siginfo)
 
 
-def signal_sender(tid: int) -> tuple[int, int, int]:
-    """(signal, si_code, si_pid) of the signal that a thread is stopped with. Raises Failed."""
+def signal_origin(tid: int) -> tuple[int, int, int, int]:
+    """(signal, si_code, si_pid, si_value) of the signal that a thread is stopped with. Raises Failed."""
     request(PTRACE_GETSIGINFO, tid, 0, _siginfo_address)
-    number, code, pid = struct.unpack_from("=i4xi4xi", _siginfo)
-    return number, code, pid
+    number, code, pid, value = struct.unpack_from("=i4xi4xi4xi", _siginfo)
+    return number, code, pid, value
 
 
 # struct ptrace_syscall_info: op u8, 3 bytes pad, arch u32, ip u64, sp u64, then by op: nr u64, args u64[6] (entry and

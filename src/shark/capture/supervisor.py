@@ -7,6 +7,8 @@ A thread is let go before anything is done with what was seen of it. Nothing in 
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -74,7 +76,9 @@ class Supervisor:
         self._early: dict[int, int] = {}  # first statuses of children whose parents' events have not come yet
         self._root: Process | None = None
         self.root_ending: float | None = None  # monotonic time at which the command itself ended
-        self.on_root_exit: Callable[[], None] | None = None
+        self.on_root_exit: Callable[[], None] = lambda: None
+        self.on_fault: Callable[[Exception], None] = lambda problem: None
+        self.lets_through: Callable[[int, int, int, int], bool] | None = None
         self._nested: set[int] = set()
         self._resume = kernel.PTRACE_SYSCALL if options.full else kernel.PTRACE_CONT
         self._calls: dict[int, dict[int, tuple[Enter, Callable[[Registers], Registers], Condition | None, int]]] = {
@@ -204,6 +208,24 @@ class Supervisor:
         while self._tasks and self._step(None):
             pass
 
+    def serve_while(self, work: Callable[[], None]) -> None:
+        """Do `work`; if processes of the run are alive, in a thread, so that they are served meanwhile."""
+        if not self._tasks:
+            work()
+            return
+        loop = threading.get_ident()
+
+        def then_wake() -> None:
+            work()
+            signal.pthread_kill(loop, signal.SIGCHLD)
+
+        thread = threading.Thread(target=then_wake, name="shark-finish")
+        thread.start()
+        while thread.is_alive():
+            if not self._step(time.monotonic() + 0.1):
+                break
+        thread.join()
+
     def _finished(self, deadline: float) -> bool:
         only_root = all(task.process is self._root for task in self._tasks.values())
         if self.waiter.spared_ended() and only_root:
@@ -219,8 +241,7 @@ class Supervisor:
         except ChildProcessError:
             return False
         if found is not None:
-            tid, status = found
-            self._handlers[classify(status)](tid, status)
+            self._handle(*found)
         if self.workers.outstanding:
             self.workers.run_done()
         if found is None:
@@ -228,10 +249,20 @@ class Supervisor:
             self.workers.run_done()
         return True
 
-    def _go(self, task: Task, signal_number: int = 0) -> None:
+    def _handle(self, tid: int, status: int) -> None:
+        try:
+            self._handlers[classify(status)](tid, status)
+        except Exception as problem:  # noqa: BLE001  a fault in here must not end, or hang, the command
+            task = self._tasks.get(tid)
+            self.gap(task.process.number if task else 0, "other", f"a fault of shark: {problem!r}")
+            self.on_fault(problem)
+            if task is not None and not task.held:
+                self._go(task)
+
+    def _go(self, task: Task, number: int = 0) -> None:
         """Let a thread go on, to its call's exit stop if that matters."""
         stepwise = task.finish is not None or task.process.full
-        kernel.resume(kernel.PTRACE_SYSCALL if stepwise else self._resume, task.tid, signal_number)
+        kernel.resume(kernel.PTRACE_SYSCALL if stepwise else self._resume, task.tid, number)
 
     def _on_seccomp(self, tid: int, status: int) -> None:
         task = self._tasks.get(tid)
@@ -335,7 +366,16 @@ class Supervisor:
         if task is None:
             kernel.resume(self._resume, tid, number)
             return
+        if self.lets_through is not None and task.process is self._root and not self._is_wanted(tid):
+            number = 0
         self._go(task, number)
+
+    def _is_wanted(self, tid: int) -> bool:
+        assert self.lets_through is not None
+        try:
+            return self.lets_through(*kernel.signal_origin(tid))
+        except kernel.Failed:
+            return True
 
     def _on_exec(self, tid: int, status: int) -> None:
         task = self._tasks.get(tid)
@@ -378,8 +418,7 @@ class Supervisor:
             if process is self._root:
                 self.root_ending = time.monotonic()
                 self.waiter.spared = process.pid
-                if self.on_root_exit is not None:
-                    self.on_root_exit()
+                self.on_root_exit()
         kernel.resume(kernel.PTRACE_CONT, tid)
 
     def _on_ended(self, tid: int, status: int) -> None:

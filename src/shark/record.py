@@ -1,0 +1,277 @@
+"""Finishing a run: from the model of what happened to a record in the store and manifests on the outputs.
+
+The same road for a live run, a recovered journal and an imported strace log: ask the model what it must know of the
+world, find it out, build the record, attach, keep.
+"""
+
+from __future__ import annotations
+
+import os
+import stat as stat_bits
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from shark import __version__, jsontext
+from shark.capture.kernel import AT_STATX_DONT_SYNC, AT_SYMLINK_NOFOLLOW, statx
+from shark.content import hashing
+from shark.content.digestcache import DigestCache
+from shark.content.masking import mask_argv, mask_text
+from shark.errors import NotFound, RecordDamaged, SharkError
+from shark.model.facts import Facts, Header, Question
+from shark.model.questions import hash_plan
+from shark.model.run import RunModel
+from shark.store.attach import Attached, Attacher, Version
+from shark.store.home import Store
+from shark.values import Gap
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a run is finished: where manifests go, how files are hashed, what is left alone (gitignore patterns below
+    `cwd`).
+    """
+
+    attach: Literal["auto", "xattr", "sidecar", "none"] = "auto"
+    hash: Literal["auto", "full", "off"] = "auto"
+    ignore: Sequence[str] = ()
+    cwd: bytes = b"/"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of it: the record, sentences for the user, and how many outputs should have a manifest and have none."""
+
+    record: dict[str, Any]
+    warnings: list[str] = field(default_factory=list)
+    unattached: int = 0
+
+
+def finish(
+    model: RunModel,
+    header: Header,
+    store: Store,
+    settings: Settings,
+    *,
+    context: Mapping[str, Any],
+    gaps: Sequence[Gap] = (),
+    seconds: float | None = None,
+) -> Outcome:
+    """Find out, build, attach, keep. Raises OSError only if the record can be kept nowhere at all."""
+    from shark.model.record import build_record
+
+    header.mask, header.mask_argv = mask_text, mask_argv
+    header.home = os.fsencode(os.path.expanduser("~"))
+    header.ignored = _ignored(settings)
+    facts = Facts(context=dict(context), gaps=list(gaps), seconds=seconds)
+    cache = DigestCache.of_user(os.environ)
+    try:
+        hashed = _find_out(model, facts, header, settings, cache)
+        record = build_record(model, facts, header)
+        outcome = Outcome(record)
+        _attach(record, settings, outcome, facts, hashed, cache)
+        for subrun in model.subruns:
+            _write(build_record(model, facts, _of_subrun(header, subrun.run), within=subrun.process), store)
+    finally:
+        cache.close()
+    _write(record, store)
+    return outcome
+
+
+def _of_subrun(header: Header, run: str) -> Header:
+    from dataclasses import replace
+
+    return replace(header, id=run, parent=header.id, name="", tags={})
+
+
+def _write(record: dict[str, Any], store: Store) -> None:
+    store.write_record(record)
+
+
+# --- facts
+
+
+def _find_out(
+    model: RunModel, facts: Facts, header: Header, settings: Settings, cache: DigestCache
+) -> dict[bytes, hashing.Hashed]:
+    from shark.content.packages import owners
+
+    questions = model.questions()
+    for question in questions:
+        facts.stats[question.n] = statx(question.path, flags=AT_STATX_DONT_SYNC | AT_SYMLINK_NOFOLLOW)
+    facts.owners = owners(question.path for question in questions)
+    plan = hash_plan(model, facts, header)
+    cached = [task.path for task in plan if not task.fresh]
+    fresh = [task.path for task in plan if task.fresh]
+    hashed = hashing.hash_files(cached, mode=settings.hash, cache=cache)
+    hashed.update(hashing.hash_files(fresh, mode="full" if settings.hash == "auto" else settings.hash, cache=cache))
+    for task in plan:
+        found = hashed[task.path]
+        if found.sha256:
+            facts.digests[task.n] = found.sha256
+        else:
+            facts.unhashed[task.n] = found.why
+    facts.input_runs = dict(_input_runs(questions, facts))
+    return hashed
+
+
+def _input_runs(questions: Sequence[Question], facts: Facts) -> Iterator[tuple[int, list[str]]]:
+    """The run that made each input, by the manifest that the input itself carries and that still is true of it."""
+    from shark.store.manifests import digest_of, sidecar_path
+    from shark.store.read import read_attached
+
+    for question in questions:
+        digest = facts.digests.get(question.n)
+        if not digest or question.made:
+            continue
+        if not _has_attribute(question.path) and not os.path.lexists(sidecar_path(question.path)):
+            continue
+        manifest = read_attached(question.path).manifest
+        if manifest and manifest.get("run") and digest_of(manifest, question.path)[0] == digest:
+            yield question.n, [manifest["run"]]
+
+
+def _has_attribute(path: bytes) -> bool:
+    try:
+        os.getxattr(path, "user.shark", follow_symlinks=False)
+    except OSError:
+        return False
+    return True
+
+
+def _ignored(settings: Settings) -> Any:
+    if not settings.ignore:
+        return lambda _: False
+    import pathspec
+
+    spec = pathspec.GitIgnoreSpec.from_lines(settings.ignore)
+    base = os.fsdecode(settings.cwd)
+    return lambda path: (
+        spec.match_file(os.path.relpath(os.fsdecode(path), base)) or spec.match_file(os.fsdecode(path).lstrip("/"))
+    )
+
+
+# --- manifests
+
+
+def _attach(
+    record: dict[str, Any],
+    settings: Settings,
+    outcome: Outcome,
+    facts: Facts,
+    hashed: Mapping[bytes, hashing.Hashed],
+    cache: DigestCache,
+) -> None:
+    """Attach each output's manifest, and note in the record where it went."""
+    from shark.model.manifest import manifests, summary
+
+    attacher = Attacher(summary, settings.attach)
+    entries = {entry["path"]: entry for entry in record["outputs"]}
+    done: list[tuple[bytes, hashing.Hashed]] = []
+    for manifest in manifests(record):
+        entry = entries[manifest["output"]["path"]]
+        if entry.get("why"):
+            continue  # decided already: recorded, but not to be attached
+        path = manifest["output"]["path"].encode("utf-8", "surrogateescape")
+        about = hashed.get(path)
+        expected = Version(about.ino, about.size, about.mtime) if about is not None and about.sha256 else None
+        attached = attacher.attach(path, manifest, expected)
+        _note(entry, attached)
+        if attached.where == "none":
+            outcome.unattached += settings.attach != "none"
+            if settings.attach != "none":
+                outcome.warnings.append(f"no manifest on {entry['path']}: {attached.why}")
+        elif about is not None:
+            done.append((path, about))
+    hashing.renew(done, cache)
+    outcome.warnings.extend(attacher.warnings)
+    del outcome.warnings[20:]
+
+
+def _note(entry: dict[str, Any], attached: Attached) -> None:
+    entry["attached"] = attached.where
+    if attached.why:
+        entry["why"] = attached.why
+
+
+def write_json(record: Mapping[str, Any], path: str) -> None:
+    """Write a record where the user asked for it; raises OSError. By temp file and rename, unless it is no plain file."""
+    data = jsontext.dumps(record, indent=True) + b"\n"
+    if os.path.exists(path) and not stat_bits.S_ISREG(os.stat(path).st_mode):
+        with open(path, "wb") as file:
+            file.write(data)
+        return
+    directory, name = os.path.split(path)
+    fd, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=directory)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+# --- runs that were not finished, or not live
+
+
+def recover(run: str | None = None) -> list[str]:
+    """Make records and manifests of runs whose supervisor died: of `run`, or of all journals that nobody writes.
+
+    Returns the ids. Raises NotFound if there is no such journal, RecordDamaged for one that cannot be read.
+    """
+    store = Store.open(os.environ, write=True)
+    journals = store.journals()
+    if run is not None and run not in journals:
+        raise NotFound(f"no journal of run {run}", "`shark recover` without a run looks for all of them.")
+    return [
+        recovered
+        for name in ([run] if run else sorted(journals))
+        for recovered in _recover(name, journals[name], store)
+    ]
+
+
+def _recover(run: str, paths: Sequence[bytes], store: Store) -> Iterator[str]:
+    from shark.capture.journal import is_being_written, read_journal
+
+    path = next((path for path in paths if path == store.journal_path(run)), None)
+    if path is None or is_being_written(path):
+        return
+    model = RunModel()
+    damage: SharkError | None = None
+    try:
+        for event in read_journal(path):
+            model.observe(event)
+    except RecordDamaged as problem:
+        if model.started is None:
+            raise
+        damage = problem
+    if model.started is None:
+        os.unlink(path)  # it broke off before the command was started
+        return
+    header = Header(id=run, shark=__version__)
+    detail = "shark was ended before the run was; recovered from the journal"
+    gaps = [Gap("journal-lost", f"{detail}: {damage.message}" if damage else detail)]
+    finish(model, header, store, Settings(cwd=model.started.cwd), context={}, gaps=gaps)
+    os.unlink(path)
+    yield run
+
+
+def import_strace(log: str, *, name: str = "", tags: Mapping[str, str] | None = None) -> Outcome:
+    """Make a run record from an strace log. Raises OSError, or SharkError if it is none."""
+    from shark.capture.strace import read_strace
+    from shark.store.ids import uuid7
+
+    model = RunModel()
+    with open(log, "rb") as lines:
+        for event in read_strace(lines):
+            model.observe(event)
+    header = Header(id=uuid7(time.time_ns(), os.urandom(10)), shark=__version__, name=name, tags=dict(tags or {}))
+    store = Store.open(os.environ, write=True)
+    cwd = model.started.cwd if model.started else b"/"
+    return finish(model, header, store, Settings(attach="none", cwd=cwd), context={})

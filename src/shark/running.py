@@ -1,0 +1,321 @@
+"""`shark run`: the wiring of capture, model, content and store around one command.
+
+What happens where: `start` runs in the process that becomes the command, `_supervise` in the supervisor. Nothing that
+goes wrong in the supervisor may change the command: it becomes a warning, and the journal stays for `shark recover`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NoReturn
+
+from shark import __version__
+from shark.capture import kernel, launcher
+from shark.capture.abi import conventions
+from shark.capture.filter import compile_filter
+from shark.capture.journal import JournalWriter
+from shark.capture.opens import SUBRUN_MARK
+from shark.capture.preimage import Hashed
+from shark.capture.supervisor import Options, Supervisor
+from shark.capture.waiting import Waiter
+from shark.errors import EXIT_RUN, SharkError
+from shark.events import Event, GapSeen, RunEnded, RunStarted
+from shark.model.facts import Header
+from shark.model.run import RunModel
+from shark.store.home import Store
+from shark.store.ids import uuid7
+from shark.values import Gap
+from shark.voice import Voice
+
+if TYPE_CHECKING:
+    from shark.front import Front
+
+RUN_ID_VARIABLE = "SHARK_RUN_ID"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was asked of `shark run`. `cwd` and `json` are absolute; `json` is "" for none; `linger` is in seconds."""
+
+    argv: tuple[bytes, ...]
+    cwd: bytes
+    attach: Literal["auto", "xattr", "sidecar", "none"] = "auto"
+    hash: Literal["auto", "full", "off"] = "auto"
+    linger: float = 5.0
+    seccomp: bool = True
+    io_uring: Literal["gap", "deny"] = "gap"
+    ignore: tuple[str, ...] = ()
+    strict: bool = False
+    name: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    json: str = ""
+    quiet: bool = False
+    verbose: bool = False
+
+
+def start(plan: Plan) -> NoReturn:
+    """Become the command, traced. Raises SharkError (exit code 125) if it cannot be traced at all."""
+    _check_kernel()
+    environ = dict(os.environb)
+    run = uuid7(time.time_ns(), os.urandom(10))
+    parent = environ.get(RUN_ID_VARIABLE.encode(), b"").decode("ascii", "replace")
+    environ[RUN_ID_VARIABLE.encode()] = run.encode()
+    if _tracer_pid():
+        _start_within(plan, environ, run, parent)
+    full = not plan.seccomp
+    program = b"" if full else compile_filter(conventions(), deny_io_uring=plan.io_uring == "deny")
+    front = None
+    if plan.strict:
+        from shark.front import Front
+
+        front = Front.split()
+    launcher.launch(plan.argv, environ, program, lambda link: _supervise(plan, run, parent, link, front))
+
+
+def _start_within(plan: Plan, environ: dict[bytes, bytes], run: str, parent: str) -> NoReturn:
+    """Inside a traced run: it cannot be traced twice, so the outer run records it as a sub-run of its own."""
+    if not parent:
+        raise SharkError(
+            f"this process is traced already, by process {_tracer_pid()}, and Linux allows one tracer only",
+            "Call the other tracer inside: shark run -- strace … cannot work either.",
+            EXIT_RUN,
+        )
+    try:
+        os.close(os.open(SUBRUN_MARK + run.encode(), os.O_RDONLY))
+    except OSError:
+        launcher.execute(plan.argv, environ)
+    raise SharkError(f"{os.fsdecode(SUBRUN_MARK)} exists, which no kernel provides", "", EXIT_RUN)
+
+
+def _tracer_pid() -> int:
+    with open("/proc/self/status", "rb") as status:
+        for line in status:
+            if line.startswith(b"TracerPid:"):
+                return int(line[10:])
+    return 0
+
+
+def _check_kernel() -> None:
+    release = os.uname().release
+    numbers = tuple(int(part) if part.isdigit() else 0 for part in release.split("-")[0].split(".")[:2])
+    if numbers < (5, 3):
+        raise SharkError(
+            f"Linux {release} is too old: shark needs 5.3 or newer (PTRACE_GET_SYSCALL_INFO)", "", EXIT_RUN
+        )
+
+
+# --- in the supervisor
+
+
+def _supervise(plan: Plan, run: str, parent: str, link: launcher.Link, front: Front | None) -> None:
+    voice = Voice.take(plan.quiet, plan.verbose)
+    kept = [*link.descriptors, *voice.descriptors, *(front.descriptors if front else ())]
+    launcher.detach(kept)
+    try:
+        tracing = _Tracing(plan, run, parent, voice)
+    except Exception as problem:  # noqa: BLE001  whatever it is, the command must be told instead of waiting for ever
+        link.answer(f"the supervisor could not be prepared: {problem}")
+        return
+    try:
+        tracing.seize(link)
+    except kernel.Failed as problem:
+        tracing.abandon()
+        link.answer(_why_not(problem))
+        return
+    if front:
+        tracing.front = front
+    tracing.trace()
+
+
+def _why_not(problem: kernel.Failed) -> str:
+    scope = _yama_scope()
+    if scope >= 2:
+        return f"tracing is forbidden: kernel.yama.ptrace_scope is {scope} (1 or 0 is needed, or root for 2)"
+    return f"tracing is forbidden here: ptrace failed with {problem} (a container profile, or a process that traces it)"
+
+
+def _yama_scope() -> int:
+    try:
+        with open("/proc/sys/kernel/yama/ptrace_scope", "rb") as file:
+            return int(file.read())
+    except (OSError, ValueError):
+        return 0
+
+
+def _hash_descriptor(fd: int) -> Hashed:
+    """Digest a version that is about to be lost."""
+    import hashlib
+
+    from shark.content.hashing import DEFAULT_LIMIT
+
+    if os.fstat(fd).st_size > DEFAULT_LIMIT:
+        return Hashed("", "it is over the limit for hashing")
+    with open(fd, "rb", closefd=False) as file:
+        return Hashed(hashlib.file_digest(file, "sha256").hexdigest(), "")
+
+
+class _Tracing:
+    """One run, from the seizing of its command to the last record. Lives in the supervisor."""
+
+    def __init__(self, plan: Plan, run: str, parent: str, voice: Voice) -> None:
+        Waiter.block()
+        self.front: Front | None = None
+        self._plan = plan
+        self._run = run
+        self._parent = parent
+        self._voice = voice
+        self._store = Store.open(os.environ, write=True)
+        self._journal: JournalWriter | None = None
+        self._journal_path = self._store.journal_path(run)
+        self._model = RunModel()
+        self._held_back: list[Event] | None = None
+        self._open_journal()
+        options = Options(not plan.seccomp, plan.io_uring == "deny", plan.linger, plan.hash != "off")
+        self._supervisor = Supervisor([self._write, self._observe], options, _hash_descriptor)
+        self._supervisor.on_root_exit = self._on_root_exit
+        self._supervisor.on_fault = self._on_fault
+        self._seconds = 0.0
+        self._done = False
+        self._failed = False
+        self._continues = ""
+
+    def _open_journal(self) -> None:
+        try:
+            self._journal = JournalWriter(self._journal_path)
+        except OSError as problem:
+            self._voice.warn(f"no journal is kept, so a crash would lose the run: {problem.strerror}")
+
+    def _write(self, event: Event) -> None:
+        if self._journal is None:
+            return
+        try:
+            self._journal.write(event)
+        except OSError as problem:
+            self._journal.close()
+            self._journal = None
+            self._voice.warn(f"the journal could not be continued: {problem.strerror}; a crash would now lose the run")
+            self._observe(GapSeen(event.begin, event.end, 0, "journal-lost", problem.strerror or ""))
+
+    def _observe(self, event: Event) -> None:
+        if self._held_back is None:
+            self._model.observe(event)
+        else:
+            self._held_back.append(event)
+
+    def seize(self, link: launcher.Link) -> None:
+        """Take hold of the command, and let it start. Raises kernel.Failed."""
+        link.ask()
+        self._supervisor.attach(link.target)
+        begin = self._supervisor.tick()
+        self._supervisor.emit(RunStarted(begin, begin, time.time_ns(), self._run, self._plan.argv, self._plan.cwd))
+        self._clock = time.monotonic()
+        link.answer()
+        self._start_gathering()
+
+    def _start_gathering(self) -> None:
+        from shark.content import context
+
+        self._gatherer = context.start(os.fsdecode(self._plan.cwd), os.environ)
+
+    def abandon(self) -> None:
+        """Nothing was traced: leave nothing behind."""
+        self._drop_journal()
+
+    def trace(self) -> None:
+        """Trace to the end; write manifests and record before the command's parent learns of its end."""
+        supervisor = self._supervisor
+        supervisor.run()
+        if not self._done:
+            self._end_root()
+            if supervisor.root_started:
+                self._finish_beside()
+            else:
+                self._drop_journal()
+        if self.front:
+            self.front.done()
+        supervisor.release_root()
+        self._voice.close()
+        if supervisor.alive and not self._failed:
+            self._go_on()
+
+    def _end_root(self) -> None:
+        self._seconds = (self._supervisor.root_ending or time.monotonic()) - self._clock
+        self._supervisor.note_root_ended()
+        now = self._supervisor.tick()
+        self._supervisor.emit(RunEnded(now, now, time.time_ns()))
+
+    def _on_root_exit(self) -> None:
+        if not self._voice.descriptors:
+            self._voice.borrow(self._supervisor.root_pid)
+        if self._supervisor.root_pid == 1 and self._supervisor.root_started:
+            # The end of process 1 kills all the others of its namespace, this one included: write before it happens.
+            self._done = True
+            self._end_root()
+            self._finish()
+
+    def _on_fault(self, problem: Exception) -> None:
+        self._voice.fault(problem)
+
+    def _finish_beside(self) -> None:
+        """Finish while descendants of the command, if any, go on: one of them may serve the files that are looked at.
+
+        What they do meanwhile is the next record's business.
+        """
+        self._held_back = []
+        self._supervisor.serve_while(self._finish)
+        held_back, self._held_back = self._held_back, None
+        for event in held_back:
+            self._model.observe(event)
+
+    def _finish(self) -> None:
+        """Everything after the command: facts, record, manifests. Trouble is told, and leaves the journal."""
+        try:
+            self._record()
+        except Exception as problem:  # noqa: BLE001  the command's own result must come through all the same
+            self._failed = True
+            self._voice.fault(problem)
+            self._voice.warn(f"no record was written; try `shark recover {self._run}`")
+            if self.front:
+                self.front.failed()
+
+    def _record(self) -> None:
+        from shark import record
+
+        context, gaps = self._gatherer.collect(2.0)
+        header = Header(id=self._run, shark=__version__, name=self._plan.name, tags=dict(self._plan.tags))
+        header.parent, header.continues = self._parent, self._continues
+        settings = record.Settings(
+            attach=self._plan.attach, hash=self._plan.hash, ignore=self._plan.ignore, cwd=self._plan.cwd
+        )
+        outcome = record.finish(
+            self._model, header, self._store, settings, context=context, gaps=gaps, seconds=self._seconds
+        )
+        self._drop_journal()
+        if self._plan.json:
+            record.write_json(outcome.record, self._plan.json)
+        for warning in (*self._store.warnings, *outcome.warnings):
+            self._voice.warn(warning)
+        if self.front and outcome.unattached:
+            self.front.failed()
+        self._voice.summary(outcome.record)
+
+    def _drop_journal(self) -> None:
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+            os.unlink(self._journal_path)
+
+    def _go_on(self) -> None:
+        """The command's descendants outlive it: stay with them, and write what they do into a second record."""
+        first, self._run = self._run, uuid7(time.time_ns(), os.urandom(10))
+        self._journal_path = self._store.journal_path(self._run)
+        self._open_journal()
+        self._supervisor.run_on()
+        self._seconds = time.monotonic() - self._clock
+        self._continues = first
+        self._finish()

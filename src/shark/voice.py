@@ -1,0 +1,98 @@
+"""What the supervisor of a run says to the user: warnings, and on a terminal one line at the end.
+
+The supervisor keeps no inherited descriptor but a terminal's standard error: a pipe's would delay the reader's end of
+file. For warnings it borrows the command's own, once that is about to end, if it still is the one that shark was
+started with.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from typing import Any
+
+from shark.capture import kernel
+
+
+class Voice:
+    """Speaks to standard error, when there is one to speak to; what cannot be said is not kept."""
+
+    def __init__(self, fd: int | None, identity: tuple[int, int], *, quiet: bool, verbose: bool) -> None:
+        self._fd = fd
+        self._identity = identity
+        self._quiet = quiet
+        self._verbose = verbose
+        self._terminal = fd is not None and os.isatty(fd)
+        self._waiting: list[str] = []
+
+    @classmethod
+    def take(cls, quiet: bool, verbose: bool) -> Voice:
+        """Keep a duplicate of this process's standard error if that is a terminal, or `verbose` asks for talk."""
+        try:
+            about = os.fstat(2)
+        except OSError:
+            return cls(None, (0, 0), quiet=quiet, verbose=verbose)
+        keep = verbose or (os.isatty(2) and not quiet)
+        return cls(os.dup(2) if keep else None, (about.st_dev, about.st_ino), quiet=quiet, verbose=verbose)
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What has to stay open for it."""
+        return () if self._fd is None else (self._fd,)
+
+    def borrow(self, pid: int) -> None:
+        """Take standard error of a process that is about to end, if it is still the one that shark was started with."""
+        if self._fd is not None:
+            return
+        fd = kernel.take_descriptor(pid, 2)
+        if fd is None:
+            return
+        about = os.fstat(fd)
+        if (about.st_dev, about.st_ino) == self._identity:
+            self._fd = fd
+            for line in self._waiting:
+                self._say(line)
+            self._waiting.clear()
+        else:
+            os.close(fd)
+
+    def warn(self, message: str) -> None:
+        """Say what went wrong, unless it shall be quiet; at once, or when there is something to say it to."""
+        if not self._quiet:
+            self._say(f"shark: warning: {message}")
+
+    def fault(self, problem: BaseException) -> None:
+        """Say that shark itself is at fault, with what its developers need to know under `-v`."""
+        self.warn(f"a fault of shark itself: {type(problem).__name__}: {problem}")
+        if self._verbose:
+            self._say("".join(traceback.format_exception(problem)).rstrip())
+
+    def summary(self, record: dict[str, Any]) -> None:
+        """One short line about the run, on a terminal or when talk is asked for."""
+        if self._quiet or not (self._terminal or self._verbose):
+            return
+        outputs = [entry for entry in record["outputs"] if entry["attached"] != "none"]
+        unattached = len(record["outputs"]) - len(outputs)
+        words = [f"{len(outputs)} output{'s' * (len(outputs) != 1)} with a manifest"]
+        if unattached:
+            words.append(f"{unattached} recorded only")
+        gaps = len(record["coverage"]["gaps"])
+        if gaps:
+            words.append(f"{gaps} gap{'s' * (gaps != 1)}")
+        self._say(f"shark: {', '.join(words)}; shark show {record['id'][-8:]}")
+
+    def close(self) -> None:
+        """Let go of standard error: whoever reads the other end of it sees its end."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def _say(self, line: str) -> None:
+        if self._fd is None:
+            self._waiting.append(line)
+            return
+        text = "".join(c if c.isprintable() or c in "\n\t" else "?" for c in line)
+        try:
+            os.write(self._fd, text.encode("utf-8", "replace") + b"\n")
+        except OSError:
+            self._fd = None  # its reader is gone, or a full disk: there is nobody to tell
