@@ -89,23 +89,28 @@ class Store:
             path = self._rescue(run, data, error)
         return path
 
-    def read_record(self, run: str) -> dict[str, Any]:
-        """Read a run record. Raises NotFound, RecordDamaged, or SharkError if a newer shark wrote it."""
+    def record_text(self, run: str) -> bytes:
+        """Read the JSON text of a run record. Raises NotFound, RecordDamaged, or SharkError if it may not be read."""
         path = self.record_path(run)
         try:
             with open(path, "rb") as file:
-                record = records.parse(file.read())
+                return records.uncompress(file.read())
         except FileNotFoundError:
             raise NotFound(f"run {run} is not in the store", "See `shark log` for the runs that are known.") from None
         except OSError as error:
             raise SharkError(
-                f"cannot read {os.fsdecode(path)}: {error.strerror}", "See that you may read it."
+                f"cannot read {os.fsdecode(path)}: {files.reason(error)}", "See that you may read it."
             ) from error
         except ValueError as error:
-            raise RecordDamaged(
-                f"the record of run {run} is damaged: {error}",
-                f"Restore {os.fsdecode(path)} from a copy, or remove it; the manifests on the run's outputs are whole.",
-            ) from error
+            raise _damaged(run, path, error) from error
+
+    def read_record(self, run: str) -> dict[str, Any]:
+        """Read a run record. Raises NotFound, RecordDamaged, or SharkError if a newer shark wrote it."""
+        text, path = self.record_text(run), self.record_path(run)
+        try:
+            record = records.document(text)
+        except ValueError as error:
+            raise _damaged(run, path, error) from error
         if record.get("schema") != RECORD_SCHEMA:
             raise SharkError(
                 f"run {run} has the schema {record.get('schema')!r}, expected {RECORD_SCHEMA!r}",
@@ -229,7 +234,7 @@ class Store:
                 there = file.read()
             if there == data:
                 return True
-            records.parse(there)
+            records.document(records.uncompress(there))
         except (OSError, ValueError):
             return False
         raise SharkError(f"run {run} is recorded already, with other content", "Records are never changed.")
@@ -245,6 +250,13 @@ class Store:
             raise SharkError(f"cannot keep the record of run {run}: {again.strerror}", _room(again)) from again
         self.warnings += store.warnings
         return path
+
+
+def _damaged(run: str, path: bytes, error: ValueError) -> RecordDamaged:
+    return RecordDamaged(
+        f"the record of run {run} is damaged: {error}",
+        f"Restore {os.fsdecode(path)} from a copy, or remove it; the manifests on the run's outputs are whole.",
+    )
 
 
 def _make(root: bytes) -> str:

@@ -14,8 +14,8 @@ def compress(data: bytes) -> bytes:
     return packer.compress(data) + packer.flush()
 
 
-def parse(data: bytes) -> dict[str, Any]:
-    """Read the bytes of a record file. Raises ValueError, saying what is wrong."""
+def uncompress(data: bytes) -> bytes:
+    """Give the JSON text of a record file. Raises ValueError, saying what is wrong."""
     unpacker = zlib.decompressobj(31)
     try:
         text = unpacker.decompress(data)
@@ -23,6 +23,11 @@ def parse(data: bytes) -> dict[str, Any]:
         raise ValueError(f"not gzip ({error})") from None
     if not unpacker.eof:
         raise ValueError("it breaks off in the middle" if data else "the file is empty")
+    return text
+
+
+def document(text: bytes) -> dict[str, Any]:
+    """Read the JSON text of a record. Raises ValueError, saying what is wrong."""
     try:
         record = jsontext.loads(text)
     except (ValueError, RecursionError) as error:
