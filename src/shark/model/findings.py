@@ -1,0 +1,198 @@
+"""What became of each file, from the run's calls and the world's answers: roles, which versions are real, digests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from shark.model import accesses as kinds
+from shark.model.documents import Role
+from shark.model.facts import Facts, Header, Owner
+from shark.model.roles import Known, role
+from shark.model.scripts import script_paths
+from shark.values import GapKind, Stat
+
+if TYPE_CHECKING:
+    from shark.model.files import File
+    from shark.model.run import RunModel
+    from shark.model.versions import Version
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a file.
+
+    `there`: it stands at its path when the run ends; `vanished`: it does not, though no call of the run removed it.
+    `stat`: its final state, None where it was not looked at or is gone. `foreign`: that state is explained by no call
+    of the run. `unchanged`: numbers of versions that a write-open began, but whose content stayed that of their base.
+    """
+
+    there: bool
+    vanished: bool = False
+    stat: Stat | None = None
+    foreign: bool = False
+    unchanged: set[int] = field(default_factory=set)
+
+
+class Findings:
+    """Answers about the files of a run, each worked out once."""
+
+    def __init__(self, model: RunModel, facts: Facts, header: Header) -> None:
+        self.model = model
+        self.facts = facts
+        self.header = header
+        self._outcomes: dict[int, Outcome] = {}
+        self._roles: dict[int, Role] = {}
+        self._executed = _executed(model)
+        self._sources = {source for pyc, source in model.pyc_sources.items() if self.has_source(pyc)}
+
+    def has_source(self, pyc: int) -> bool:
+        """True if a compiled module's source exists, or existed: then reading the module counts as reading that."""
+        source = self.model.pyc_sources[pyc]
+        return bool(self.model.files[source].versions) or self.facts.stats.get(source) is not None
+
+    def owner(self, file: File) -> Owner | None:
+        """The package that owns a file at the path where it is now."""
+        return self.facts.owners.get(file.path)
+
+    def role(self, file: File) -> Role:
+        """The file's role."""
+        found = self._roles.get(file.n)
+        if found is None:
+            found = self._roles[file.n] = self._find_role(file)
+        return found
+
+    def _find_role(self, file: File) -> Role:
+        owner = self.owner(file)
+        if owner is None and file.n in self.model.pyc_sources:
+            return "cache" if self.has_source(file.n) else "code"
+        return role(
+            Known(
+                file.path,
+                owned=owner is not None and not owner.modified,
+                modified=owner is not None and owner.modified,
+                executed=file.n in self._executed,
+                home=self.header.home,
+            )
+        )
+
+    def outcome(self, file: File) -> Outcome:
+        """What became of the file."""
+        found = self._outcomes.get(file.n)
+        if found is None:
+            found = self._outcomes[file.n] = self._find_outcome(file)
+        return found
+
+    def _find_outcome(self, file: File) -> Outcome:
+        outcome = self._whereabouts(file)
+        version = file.current
+        stat = outcome.stat
+        if stat is not None and not version.process and file.regular and version.size >= 0:
+            outcome.foreign = not version.agrees(stat)
+        for place, version in enumerate(file.versions):
+            if version.process and version.base >= 0 and not self._differs(file, place, outcome):
+                outcome.unchanged.add(version.n)
+        return outcome
+
+    def _whereabouts(self, file: File) -> Outcome:
+        if file.gone:
+            return Outcome(there=False)
+        if file.id is not None and not file.names and file.versions:
+            return Outcome(there=False)
+        if file.n not in self.facts.stats:
+            return Outcome(there=True)
+        stat = self.facts.stats[file.n]
+        if stat is None or not _same_file(file, stat):
+            return Outcome(there=False, vanished=True)
+        return Outcome(there=True, stat=stat)
+
+    def _differs(self, file: File, place: int, outcome: Outcome) -> bool:
+        """True if the content of a version that continues another one differs from that one's, as far as can be
+        told.
+        """
+        version = file.versions[place]
+        if version.changed:
+            return True
+        last = place == len(file.versions) - 1
+        stat = outcome.stat
+        if last and stat is not None and not version.agrees(stat):
+            return True
+        own = version.sha256
+        if last and outcome.there and not own:
+            own = self.facts.digests.get(file.n, "")
+        base = self._base_digest(file, version)
+        if own and base:
+            return own != base
+        return version.touched
+
+    def _base_digest(self, file: File, version: Version) -> str:
+        """The digest of the version that this one continues, through versions that changed nothing."""
+        number = version.base
+        first = file.versions[0].n
+        while number >= first:
+            base = file.versions[number - first]
+            if base.sha256 or base.changed or base.base < 0:
+                return base.sha256
+            number = base.base
+        return ""
+
+    def final(self, file: File, version: Version) -> bool:
+        """True if the file's final content is that of `version`."""
+        outcome = self.outcome(file)
+        if not outcome.there or outcome.foreign:
+            return False
+        return all(later.n in outcome.unchanged for later in file.versions if later.n > version.n)
+
+    def digest(self, file: File, version: Version) -> tuple[str, GapKind | None, str]:
+        """The digest of a version's content; without one, the kind of gap that this is and why."""
+        if self.final(file, version) and file.n in self.facts.digests:
+            return self.facts.digests[file.n], None, ""
+        if version.sha256:
+            return version.sha256, None, ""
+        return "", *self._why(file, version)
+
+    def _why(self, file: File, version: Version) -> tuple[GapKind | None, str]:
+        outcome = self.outcome(file)
+        if not file.regular:
+            return None, "not a regular file"
+        if self.final(file, version):
+            return ("unhashed", self.facts.unhashed[file.n]) if file.n in self.facts.unhashed else (None, "")
+        if version.why:
+            return "unhashed", version.why
+        place = version.n - file.versions[0].n
+        superseded = len(file.versions) > place + 1
+        if outcome.vanished:
+            return "changed-outside", "moved or removed by someone outside while the run went on"
+        if outcome.foreign or (superseded and file.versions[place + 1].origin == "outside"):
+            return "changed-outside", "changed by someone outside while the run went on"
+        return "unhashed", "changed or removed by the run before its content was hashed"
+
+
+def _executed(model: RunModel) -> set[int]:
+    """Files that were executed, or are scripts that an interpreter's arguments name."""
+    executed = {n for _, _, n, _, kind in model.accesses if kind == kinds.EXEC}
+    scripts = {
+        path
+        for process in model.processes.values()
+        for image in process.images
+        if image.forked is None
+        for path in script_paths(image.exe_path, image.argv, image.cwd)
+    }
+    if scripts:
+        for (_, _, n, _, kind), access in model.accesses.items():
+            if kind == kinds.READ and (access.used in scripts or model.files[n].path in scripts):
+                executed.add(n)
+    return executed
+
+
+def _same_file(file: File, stat: Stat) -> bool:
+    """True if the stat taken after the run is of this file; only dev and ino count where an overlay changed the
+    birth.
+    """
+    if file.id is None or not stat.id.ino:
+        return True
+    if file.id == stat.id:
+        return True
+    if file.id[:2] != stat.id[:2]:
+        return False
+    return not (file.id.birth and stat.id.birth) or file.current.agrees(stat)

@@ -1,0 +1,144 @@
+"""Manifests (`shark/manifest/1`), made from a run record alone, so that each can be made again at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from shark import jsontext
+from shark.model.derivation import Derive, input_versions, software_of, whole_run
+from shark.model.documents import ImageEntry, Manifest, ManifestProcess, OutputEntry, ProcessEntry, RunRecord, Summary
+from shark.model.folding import fold_inputs
+
+_CONTEXT = ("git", "host", "container", "scheduler", "ci", "env")
+_COMMAND = ("argv", "cwd", "exit", "signal", "start", "end", "seconds")
+SUMMARY_LIMIT = 900
+"""A summary's JSON is shorter than this, in bytes: it must fit into any file system's attributes."""
+
+__all__ = ["SUMMARY_LIMIT", "attachments", "input_versions", "manifests", "software_of", "summary"]
+
+
+def manifests(record: RunRecord, derive: Derive = whole_run) -> Iterator[Manifest]:
+    """One manifest per output, in the record's order. They share parts with the record: do not change them."""
+    for _, manifest in _all(record, record["outputs"], derive):
+        yield manifest
+
+
+def attachments(record: RunRecord, derive: Derive = whole_run) -> Iterator[tuple[OutputEntry, Manifest]]:
+    """The outputs to which a manifest shall be attached, each with it: those whose `attached` is not settled yet."""
+    return _all(record, [output for output in record["outputs"] if "attached" not in output], derive)
+
+
+def _all(record: RunRecord, outputs: list[OutputEntry], derive: Derive) -> Iterator[tuple[OutputEntry, Manifest]]:
+    if not outputs:
+        return
+    derivation_of = derive(record)
+    common = _common(record)
+    processes = {process["n"]: process for process in record["processes"]}
+    versions = {
+        (entry["n"], version["n"]): version.get("by") for entry in record["files"] for version in entry["versions"]
+    }
+    for output in outputs:
+        derivation = derivation_of(output)
+        writer = versions.get((output["file"], output["version"]))
+        manifest: dict[str, Any] = {"schema": "shark/manifest/1", "scope": derivation.scope, "run": record["id"]}
+        if "mtime" in output:
+            manifest["made"] = output["mtime"]
+        manifest["output"] = {key: output[key] for key in ("path", "sha256", "size") if key in output}
+        manifest["inputs"] = derivation.inputs
+        if derivation.controls:
+            manifest["controls"] = derivation.controls
+        manifest["software"] = derivation.software
+        manifest["command"] = common["command"]
+        if writer is not None and writer["process"] in processes:
+            manifest["process"] = _process(processes, writer["process"], writer["image"])
+        manifest.update(common["rest"])
+        yield output, fold_inputs(manifest)  # type: ignore[arg-type]
+
+
+def _common(record: RunRecord) -> dict[str, Any]:
+    rest: dict[str, Any] = {key: record[key] for key in _CONTEXT if key in record}  # type: ignore[literal-required]
+    if "network" in record:
+        rest["network"] = [
+            {key: endpoint[key] for key in ("family", "address", "port") if key in endpoint}
+            for endpoint in record["network"]
+        ]
+    rest["coverage"] = record["coverage"]
+    rest["shark"] = record["shark"]
+    command = record["command"]
+    return {"command": {key: command[key] for key in _COMMAND if key in command}, "rest": rest}  # type: ignore[literal-required]
+
+
+def _process(processes: dict[int, ProcessEntry], n: int, image: int) -> ManifestProcess:
+    """The writer of an output.
+
+    Of a process that opened the file between its fork and its first exec (a shell's redirection), the program that it
+    then became is named: that one wrote.
+    """
+    process = processes[n]
+    images = process["images"]
+    number = image + 1 if image + 1 < len(images) and "forked" in images[image] else image
+    shown = _program(processes, images[number]) if number < len(images) else None
+    entry: dict[str, Any] = {"n": n, "argv": shown["argv"] if shown else []}
+    for key in ("exe", "cwd"):
+        if shown and shown.get(key):
+            entry[key] = shown[key]
+    for key in ("start", "end"):
+        if key in process:
+            entry[key] = process[key]  # type: ignore[literal-required]
+    return entry  # type: ignore[return-value]
+
+
+def _program(processes: dict[int, ProcessEntry], image: ImageEntry) -> ImageEntry | None:
+    """An image, or the one of which it is a fork's copy."""
+    seen = 0
+    while "forked" in image and seen <= len(processes):
+        seen += 1
+        origin = processes.get(image["forked"]["process"])
+        if origin is None or image["forked"]["image"] >= len(origin["images"]):
+            return None
+        image = origin["images"][image["forked"]["image"]]
+    return image if "argv" in image else None
+
+
+def summary(manifest: Manifest) -> Summary:
+    """What to keep in an attribute when the whole manifest does not fit; its JSON is under `SUMMARY_LIMIT` bytes."""
+    import hashlib
+
+    counts = {"inputs": sum(entry.get("files", 1) for entry in manifest["inputs"])}
+    if "controls" in manifest:
+        counts["controls"] = sum(entry.get("files", 1) for entry in manifest["controls"])
+    counts["software"] = len(manifest["software"])
+    document: dict[str, Any] = {
+        "schema": "shark/manifest/1",
+        "summary": True,
+        "run": manifest["run"],
+        "output": {key: manifest["output"][key] for key in ("sha256", "size") if key in manifest["output"]},
+        "manifest_sha256": hashlib.sha256(jsontext.dumps(manifest)).hexdigest(),
+        "counts": counts,
+        "command": {"argv": []},
+        "shark": manifest["shark"],
+    }
+    command = document["command"]
+    for key in ("exit", "signal"):
+        if key in manifest["command"]:
+            command[key] = manifest["command"][key]
+    argv = manifest["command"]["argv"]
+    command["cut"] = True
+    room = SUMMARY_LIMIT - 1 - len(jsontext.dumps(document))
+    command["argv"] = _shortened(argv, room)
+    if command["argv"] == argv:
+        del command["cut"]
+    return document  # type: ignore[return-value]
+
+
+def _shortened(argv: list[str], room: int) -> list[str]:
+    """As many arguments as fit into `room` bytes of JSON, each cut to 200 characters."""
+    kept: list[str] = []
+    for argument in argv:
+        short = argument if len(argument) <= 200 else argument[:199] + "…"
+        room -= len(jsontext.dumps(short)) + 1
+        if room < 0:
+            break
+        kept.append(short)
+    return kept

@@ -1,0 +1,287 @@
+"""A run as its events tell it: processes, files with their versions, accesses. One pass, one state, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from shark.events import (
+    LIST,
+    READ,
+    WRITE,
+    Before,
+    Changed,
+    Connected,
+    DirectoryMade,
+    Event,
+    GapSeen,
+    ImageStarted,
+    Linked,
+    Missing,
+    Opened,
+    ProcessEnded,
+    ProcessStarted,
+    Removed,
+    Renamed,
+    RunEnded,
+    RunStarted,
+    Sighting,
+    SubRun,
+    Symlinked,
+    Touched,
+)
+from shark.model import accesses as kinds
+from shark.model import versions
+from shark.model.accesses import AccessTable
+from shark.model.documents import VersionOrigin
+from shark.model.facts import Question
+from shark.model.files import File, FileTable
+from shark.model.processes import ProcessTable
+from shark.values import Stat
+
+GAP_LIMIT = 1000
+"""Distinct gaps that are kept one by one; further ones are only counted."""
+
+
+class RunModel:
+    """Folds the events of one run. Memory is bounded by processes and distinct files and accesses, not by calls.
+
+    A stream that breaks off (no RunEnded) leaves a model of what was seen until then.
+    """
+
+    def __init__(self) -> None:
+        self.started: RunStarted | None = None
+        self.ended: RunEnded | None = None
+        self.processes = ProcessTable()
+        self.files = FileTable()
+        self.accesses = AccessTable()
+        self.subruns: list[SubRun] = []
+        self.network: dict[tuple[str, str, int], int] = {}
+        self.gaps: dict[tuple[str, str, int], None] = {}
+        self.gaps_dropped = 0
+        self.pyc_sources: dict[int, int] = {}  # file number of a read .pyc -> of its source
+        self._handlers: dict[type[Any], Callable[[Any], None]] = {
+            Opened: self._opened,
+            ImageStarted: self._image,
+            ProcessStarted: self.processes.started,
+            ProcessEnded: self.processes.over,
+            Changed: self._changed,
+            Touched: self._touched,
+            Renamed: self._renamed,
+            Linked: self._linked,
+            Symlinked: self._symlinked,
+            Removed: self._removed,
+            DirectoryMade: self._directory,
+            Missing: self._missing,
+            Connected: self._connected,
+            SubRun: self.subruns.append,
+            GapSeen: self._gap,
+            RunStarted: self._run_started,
+            RunEnded: self._run_ended,
+        }
+
+    def observe(self, event: Event) -> None:
+        """Take the next event. Raises KeyError for what is not an event."""
+        self._handlers[type(event)](event)
+
+    def questions(self) -> list[Question]:
+        """What must be looked up in the world: every file that can be an input or output, and sources of `.pyc`
+        files.
+        """
+        from shark.model.questions import questions
+
+        return questions(self)
+
+    def _opened(self, event: Opened) -> None:
+        begin, end, number, access, sighting, created, _, _, _, _ = event
+        path, _, stat = sighting
+        if access == READ and stat is not None and not created:
+            file = self.files.by_id.get(stat[0])
+            if file is not None and path in file.names:
+                version = file.current
+                if version.size == stat[2] and version.mtime == stat[3]:
+                    if version.process != number:
+                        version.others = True
+                    key = (number, self.processes[number].image, file.n, version.n, kinds.READ)
+                    known = self.accesses.get(key)
+                    if known is not None:
+                        known.again(begin, end)
+                        return
+        self._opened_anew(event)
+
+    def _opened_anew(self, event: Opened) -> None:
+        if event.before is not None and not event.created:
+            self.files.reborn(event.before.stat, event.file.stat)
+        file = self._file(event.file, event.begin, event.end, created=event.created)
+        if event.before is not None:
+            self._before_open(file, event)
+        if event.access & LIST or file.kind == "directory":
+            file.kind = "directory"
+            self._begin_version(file, event.file.stat, event)
+            self._note(event, event.process, file, kinds.LIST, event.file.used)
+        elif event.access & WRITE and file.regular:
+            self._written(file, event)
+        else:
+            self._begin_version(file, event.file.stat, event)
+            versions.sighted(file, event.file.stat, event.begin, event.end)
+            self._note_open(event, file, event.access)
+
+    def _before_open(self, file: File, event: Opened) -> None:
+        before = event.before
+        assert before is not None
+        identity = event.file.stat.id if event.file.stat else before.stat.id
+        if before.stat.id[:2] == identity[:2]:
+            self._begin_version(file, before.stat, event)
+            versions.about_to_change(file, before, event.begin, event.end)
+        elif not event.truncated:
+            # Another identity at the return than at the entry: replaced meanwhile, or copied up by an overlay that
+            # keeps no numbers. Its content may have become part of the file either way.
+            other = self.files.seen(event.file.path, before.stat, event.begin, event.end)
+            self._begin_version(other, before.stat, event)
+            versions.about_to_change(other, before, event.begin, event.end)
+            self._note(event, event.process, other, kinds.READ, event.file.used)
+            self._file(event.file, event.begin, event.end)  # the name is the present file's again
+
+    def _written(self, file: File, event: Opened) -> None:
+        origin: VersionOrigin = "created" if event.created else "truncated" if event.truncated else "in-place"
+        inherited = event.via == "inherited"
+        # A memfd that the run opens by /proc/self/fd is of its own making; one that it inherited is not.
+        if not event.created and (inherited or not event.file.path.startswith(b"/memfd:")):
+            self._begin_version(file, None if event.truncated else event.file.stat, event)
+        reads = event.access & READ
+        if reads and origin == "in-place" and file.versions:
+            self._note_open(event, file, READ)
+        image = self.processes[event.process].image
+        log = inherited and event.append
+        versions.opened_for_writing(
+            file, (event.process, image), event.begin, event.end, origin, event.file.stat, log=log
+        )
+        if event.file.path in file.names:
+            file.path = event.file.path
+        if reads and origin != "in-place":
+            self._note_open(event, file, READ)
+        kind = kinds.CREATE if event.created else kinds.WRITE
+        self._note(event, event.process, file, kind, event.file.used, inherited=inherited)
+
+    def _note_open(self, event: Opened, file: File, access: int) -> None:
+        inherited = event.via == "inherited"
+        if access & READ:
+            if file.current.process != event.process:
+                file.current.others = True
+            self._note(event, event.process, file, kinds.READ, event.file.used, inherited=inherited)
+        if access & WRITE:
+            self._note(event, event.process, file, kinds.WRITE, event.file.used, inherited=inherited)
+
+    def _image(self, event: ImageStarted) -> None:
+        sightings = (event.exe, *event.scripts, *([event.loader] if event.loader else ()))
+        files = [self._file(sighting, event.begin, event.end) for sighting in sightings]
+        scripts = tuple(file.n for file in files[1 : 1 + len(event.scripts)])
+        self.processes.executed(event, files[0].n, scripts)
+        for file, sighting in zip(files, sightings, strict=True):
+            self._begin_version(file, sighting.stat, event)
+            versions.sighted(file, sighting.stat, event.begin, event.end)
+            if file.current.process != event.process:
+                file.current.others = True
+            self._note(event, event.process, file, kinds.EXEC, sighting.used)
+
+    def _changed(self, event: Changed) -> None:
+        if event.before is not None:
+            self.files.reborn(event.before.stat, event.file.stat)
+        file = self._file(event.file, event.begin, event.end)
+        if not file.regular:
+            return
+        self._begin_version(file, event.before.stat if event.before else event.file.stat, event)
+        if event.before is not None:
+            versions.about_to_change(file, event.before, event.begin, event.end)
+        image = self.processes[event.process].image
+        versions.changed(file, (event.process, image), event.begin, event.end, event.before, event.file.stat)
+        self._note(event, event.process, file, kinds.WRITE, event.file.used)
+
+    def _touched(self, event: Touched) -> None:
+        file = self.files.known(event.file.stat, event.file.path)
+        if file is not None:
+            versions.touched(file, event.file.stat, event.begin, event.end)
+
+    def _renamed(self, event: Renamed) -> None:
+        new = event.file.path
+        before = event.replaced
+        moved = event.file.stat
+        if before is not None and moved is not None and before.stat.id == moved.id and moved.id.ino:
+            return  # two names of one file: rename(2) then does nothing
+        if event.exchanged:
+            self.files.names.exchange(event.old, new)
+        else:
+            if before is not None:
+                self._lost(event, new, before)
+            self.files.names.move(event.old, new)
+        file = self._file(event.file, event.begin, event.end)
+        self._begin_version(file, event.file.stat, event)
+        versions.sighted(file, event.file.stat, event.begin, event.end)
+        self._note(event, event.process, file, kinds.RENAME, new)
+        if event.exchanged and before is not None:
+            other = self.files.seen(event.old, before.stat, event.begin, event.end)
+            self._begin_version(other, before.stat, event)
+            self._note(event, event.process, other, kinds.RENAME, event.old)
+
+    def _removed(self, event: Removed) -> None:
+        self._lost(event, event.path, event.before)
+
+    def _lost(self, event: Removed | Renamed, path: bytes, before: Before) -> None:
+        """A file lost the name `path`, by a removal or because another file took its place."""
+        file = self.files.seen(path, before.stat, event.begin, event.end)
+        self._begin_version(file, before.stat, event)
+        versions.about_to_change(file, before, event.begin, event.end)
+        self._note(event, event.process, file, kinds.REMOVE, path)
+        self.files.unlink(path, file, before.stat, event.end)
+
+    def _linked(self, event: Linked) -> None:
+        file = None if event.old else self.files.known(event.file.stat, event.old)
+        if file is None:
+            file = self.files.seen(event.old or event.file.path, event.file.stat, event.begin, event.end)
+        self._begin_version(file, event.file.stat, event)
+        versions.sighted(file, event.file.stat, event.begin, event.end)
+        self.files.names.add(event.file.path, file)
+        self._note(event, event.process, file, kinds.RENAME, event.file.path)
+
+    def _symlinked(self, event: Symlinked) -> None:
+        file = self.files.made(event.path, "symlink")
+        file.target = event.target
+        self._note(event, event.process, file, kinds.CREATE, event.path)
+
+    def _directory(self, event: DirectoryMade) -> None:
+        file = self.files.made(event.path, "directory")
+        self._note(event, event.process, file, kinds.CREATE, event.path)
+
+    def _missing(self, event: Missing) -> None:
+        self._note(event, event.process, self.files.missing(event.path), kinds.MISSING, event.path)
+
+    def _connected(self, event: Connected) -> None:
+        self.network.setdefault((event.family, event.address, event.port), event.process)
+
+    def _gap(self, event: GapSeen) -> None:
+        key = (event.kind, event.detail, event.process)
+        if key not in self.gaps and len(self.gaps) >= GAP_LIMIT:
+            self.gaps_dropped += 1
+        else:
+            self.gaps[key] = None
+
+    def _run_started(self, event: RunStarted) -> None:
+        self.started = event
+
+    def _run_ended(self, event: RunEnded) -> None:
+        self.ended = event
+
+    def _file(self, sighting: Sighting, begin: int, end: int, *, created: bool = False) -> File:
+        return self.files.seen(sighting.path, sighting.stat, begin, end, created=created)
+
+    @staticmethod
+    def _begin_version(file: File, stat: Stat | None, event: Event) -> None:
+        """Give a file that is met for the first time its version from before the run."""
+        if not file.versions:
+            versions.found(file, stat, event.begin, event.end)
+
+    def _note(self, event: Event, process: int, file: File, kind: int, used: bytes, *, inherited: bool = False) -> None:
+        key = (process, self.processes[process].image, file.n, file.current.n, kind)
+        if used == file.path:
+            used = file.path  # one object instead of two that are kept
+        self.accesses.add(key, event.begin, event.end, used, inherited=inherited)
