@@ -26,10 +26,11 @@ class File:
     """A file of the run, with its versions.
 
     `path` is where it is, or was last. `gone` is the order number of the call that removed its last name, 0 while it
-    has one. `first_end` is the earliest end of a call that saw it: a call that begins later found it there.
+    has one. `evicted`: it has no name left, though no call of the run took the last one away. `first_end` is the
+    earliest end of a call that saw it: a call that begins later found it there.
     """
 
-    __slots__ = ("current", "first_end", "gone", "id", "kind", "n", "names", "path", "target", "versions")
+    __slots__ = ("current", "evicted", "first_end", "gone", "id", "kind", "n", "names", "path", "target", "versions")
 
     def __init__(self, n: int, path: bytes, kind: FileKind) -> None:
         self.n = n
@@ -38,6 +39,7 @@ class File:
         self.id: FileId | None = None
         self.names: dict[bytes, None] = {}
         self.gone = 0
+        self.evicted = False
         self.first_end = _NEVER
         self.target = b""
         self.versions: list[Version] = []
@@ -56,6 +58,7 @@ class File:
     def gain(self, path: bytes) -> None:
         """The file is at `path` too."""
         self.names[path] = None
+        self.evicted = False
         if self.path not in self.names:
             self.path = path
 
@@ -166,7 +169,9 @@ class FileTable:
         if path.startswith(b"/proc/"):
             return self._kernel.get(path)
         file = self.names.at.get(path)
-        if file is None or file.id is not None or file.kind != _kind(stat) or (created and file.first_end < begin):
+        if file is None or file.kind != _kind(stat) or (created and file.first_end < begin):
+            return None
+        if file.id is not None and not _copied_up(file, stat):
             return None
         file.id = stat.id
         self.by_id[stat.id] = file
@@ -198,6 +203,12 @@ def _is_another(file: File, stat: Stat, begin: int, *, created: bool) -> bool:
         return bool(file.gone) or file.first_end < begin
     # A removed file can still be met without a name, through a descriptor; under a name only by a call that overlapped.
     return bool(file.gone) and stat.nlink > 0 and file.gone < begin
+
+
+def _copied_up(file: File, stat: Stat) -> bool:
+    """True if an overlay gave the file another birth when it copied it up: the same numbers, in the same state."""
+    known = file.id
+    return known is not None and known[:2] == stat.id[:2] and file.regular and file.current.agrees(stat)
 
 
 def _kind(stat: Stat | None) -> FileKind:

@@ -97,8 +97,8 @@ class Findings:
     def _whereabouts(self, file: File) -> Outcome:
         if file.gone:
             return Outcome(there=False)
-        if file.id is not None and not file.names and file.versions:
-            return Outcome(there=False)
+        if file.versions and not file.names:
+            return Outcome(there=False, vanished=file.evicted)
         if file.n not in self.facts.stats:
             return Outcome(there=True)
         stat = self.facts.stats[file.n]

@@ -65,8 +65,8 @@ def _common(record: RunRecord) -> dict[str, Any]:
         ]
     rest["coverage"] = record["coverage"]
     rest["shark"] = record["shark"]
-    command = record["command"]
-    return {"command": {key: command[key] for key in _COMMAND if key in command}, "rest": rest}  # type: ignore[literal-required]
+    command = {key: value for key, value in record["command"].items() if key in _COMMAND}
+    return {"command": command, "rest": rest}
 
 
 def _process(processes: dict[int, ProcessEntry], n: int, image: int) -> ManifestProcess:

@@ -25,6 +25,7 @@ class NameTable:
             return
         if other is not None:
             other.lose(path)
+            other.evicted = not other.names
         self.at[path] = file
         file.gain(path)
         self._enter(path)
@@ -44,6 +45,7 @@ class NameTable:
         moved = self._cut(old)
         for _, other in self._cut(new):
             other.settle_path()
+            other.evicted = not other.names
         self._paste(moved, new)
 
     def exchange(self, one: bytes, other: bytes) -> None:

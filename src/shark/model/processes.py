@@ -77,8 +77,11 @@ class ProcessTable(dict[int, Process]):
     def started(self, event: ProcessStarted) -> None:
         """Add a process; a forked one begins with a copy of its parent's image."""
         process = Process(event.process, event.parent, event.pid, event.time, event.begin, event.shares)
+        earlier = self.get(event.process)
         self[event.process] = process
-        if event.parent:
+        if earlier is not None:
+            process.images, process.image = earlier.images, earlier.image
+        elif event.parent:
             parent = self[event.parent]
             process.images.append(Image(event.begin, event.end, event.time, forked=(parent.n, parent.image)))
 

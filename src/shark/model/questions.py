@@ -55,8 +55,8 @@ def questions(model: RunModel) -> list[Question]:
 def _can_matter(file: File) -> bool:
     if not file.regular or file.gone or not file.path.startswith(b"/") or file.path.startswith(_KERNEL):
         return False
-    # A file whose identity is known but which has no name left cannot be found.
-    return bool(file.names) or file.id is None
+    # A file that has lost its names cannot be found; one that no call ever showed is a compiled module's source.
+    return bool(file.names) or not file.versions
 
 
 def _question(file: File) -> Question:

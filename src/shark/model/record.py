@@ -33,7 +33,7 @@ from shark.model.versions import Version
 _CONTEXT = ("git", "host", "env", "container", "scheduler", "ci")
 
 
-def build_record(model: RunModel, facts: Facts, header: Header, within: SubRun | None = None) -> RunRecord:
+def build_record(model: RunModel, facts: Facts, header: Header, within: SubRun | int | None = None) -> RunRecord:
     """The record of a run, as a document whose keys always come in the same order.
 
     With `within`, one of `model.subruns`, it is that sub-run's own record: of its process, that one's descendants, and
@@ -41,7 +41,17 @@ def build_record(model: RunModel, facts: Facts, header: Header, within: SubRun |
     run.
     """
     find_sources(model)
+    if isinstance(within, int):
+        within = _subrun_of(model, within, header.id)
     return _Builder(model, facts, header, Scope(model, within)).build()
+
+
+def _subrun_of(model: RunModel, process: int, run: str) -> SubRun:
+    """The sub-run that starts in a process: the one of this id, should there be several."""
+    found = [subrun for subrun in model.subruns if subrun.process == process]
+    if not found:
+        raise KeyError(process)
+    return next((subrun for subrun in found if subrun.run == run), found[0])
 
 
 def set_attached(record: RunRecord, file: int, where: Attached, why: str = "") -> None:
@@ -204,7 +214,7 @@ class _Builder:
         return edges
 
     def _file(self, file: File) -> FileEntry:
-        entry: FileEntry = {"n": file.n, "path": text(file.path), "role": self.findings.role(file), "versions": []}
+        entry: dict[str, Any] = {"n": file.n, "path": text(file.path), "role": self.findings.role(file)}
         if file.kind != "file":
             entry["kind"] = file.kind
         if len(file.names) > 1:
@@ -220,11 +230,9 @@ class _Builder:
             entry["removed"] = True
         if file.target:
             entry["target"] = text(file.target)
-        if file.versions:
-            entry["versions"] = [self._version(file, version) for version in file.versions]
-        elif file.kind == "file":
-            entry["versions"] = [self._version(file, file.current)]
-        return entry
+        versions = file.versions or ([file.current] if file.regular else [])
+        entry["versions"] = [self._version(file, version) for version in versions]
+        return entry  # type: ignore[return-value]
 
     def _version(self, file: File, version: Version) -> VersionEntry:
         made = self.scope.made(version)

@@ -221,6 +221,7 @@ class RunModel:
         if event.exchanged and before is not None:
             other = self.files.seen(event.old, before.stat, event.begin, event.end)
             self._begin_version(other, before.stat, event)
+            versions.about_to_change(other, before, event.begin, event.end)
             self._note(event, event.process, other, kinds.RENAME, event.old)
 
     def _removed(self, event: Removed) -> None:
