@@ -143,6 +143,10 @@ class Index:
         """Give, for each (path, sha256), the ids of the runs that made that content at that path, newest first."""
         return {(path, sha256): [v.run for v in self.made(path=path, sha256=sha256)] for path, sha256 in files}
 
+    def sizes(self) -> set[int]:
+        """Give the sizes of all outputs in bytes: a file of another size has no output's content."""
+        return {size for (size,) in self._ask("SELECT DISTINCT size FROM outputs")}
+
     def _versions(self, table: str, path: bytes | None, sha256: str | None, run: str | None) -> list[Version]:
         conditions = {"f.path": path, "f.sha256": None if sha256 is None else rows.digest(sha256), "runs.id": run}
         given = {column: value for column, value in conditions.items() if value is not None}

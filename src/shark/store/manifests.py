@@ -59,11 +59,6 @@ def sidecar_path(path: bytes) -> bytes:
     return os.path.join(directory, b"." + name + b".shark")
 
 
-def is_sidecar_name(name: bytes) -> bool:
-    """Tell whether a file name is one that a sidecar would have."""
-    return name.startswith(b".") and name.endswith(b".shark") and len(name) > len(b"..shark") - 1
-
-
 def stands_at(sidecar: bytes) -> bool | None:
     """Tell what stands at a sidecar's path: a manifest (True), something else (False), nothing (None).
 
@@ -111,13 +106,13 @@ def parse(text: bytes) -> tuple[dict[str, Any] | None, str]:
 
 
 def digest_of(manifest: Mapping[str, Any], path: bytes) -> tuple[str, str]:
-    """Give the algorithm and the digest of the content that a manifest describes, ("", "") if it names none.
+    """Give the digest of the content that a manifest describes, and the algorithm; ("", "") if it names none.
 
     pyshark listed all outputs of its run, with SHA-1: the one with this name counts, or the only one.
     """
     if not is_legacy(manifest):
         digest = manifest.get("output", {}).get("sha256", "")
-        return ("sha256", digest) if digest else ("", "")
+        return (digest, "sha256") if digest else ("", "")
     outputs = manifest["outputs"] if isinstance(manifest["outputs"], list) else []
     known = {
         os.path.basename(str(o.get("path"))): o.get("sha") or o.get("hash") for o in outputs if isinstance(o, dict)
@@ -125,7 +120,7 @@ def digest_of(manifest: Mapping[str, Any], path: bytes) -> tuple[str, str]:
     name = os.path.basename(os.fsdecode(path))
     digest = known.get(name, next(iter(known.values())) if len(known) == 1 else None)
     algorithm = {40: "sha1", 64: "sha256"}.get(len(digest), "") if isinstance(digest, str) else ""
-    return (algorithm, str(digest)) if algorithm else ("", "")
+    return (str(digest), algorithm) if algorithm else ("", "")
 
 
 def _object(text: bytes) -> dict[str, Any] | str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-_INPUT_ROLES = frozenset(("data", "code", "config"))
-_TAKEN = frozenset(("read", "exec"))
+from shark.model.derivation import input_versions
+
+if TYPE_CHECKING:
+    from shark.model.documents import RunRecord
 
 
 class FileRow(NamedTuple):
@@ -32,26 +34,18 @@ def outputs(record: Mapping[str, Any]) -> Iterator[FileRow]:
 
 
 def inputs(record: Mapping[str, Any]) -> Iterator[FileRow]:
-    """Iterate over the file versions of role data, code or config that the run used and did not make.
-
-    Used means: read, executed, or continued by a version of the run's own (a file changed in place).
-    """
-    taken = {
-        (edge.get("file"), edge.get("version"))
-        for edge in _objects(record.get("edges"))
-        if edge.get("access") in _TAKEN
-    }
-    for file in _objects(record.get("files")):
-        if file.get("role") not in _INPUT_ROLES or file.get("kind", "file") != "file":
-            continue
-        versions = _objects(file.get("versions"))
-        continued = {version.get("base") for version in versions if "by" in version and not version.get("log")}
-        for version in versions:
-            number = version.get("n")
-            if "by" not in version and ((file.get("n"), number) in taken or number in continued):
-                row = _row(file.get("path"), version, file.get("role"))
-                if row is not None:
-                    yield row
+    """Iterate over the file versions that the manifests of the run name as inputs; none if the record is odd."""
+    try:
+        found = list(input_versions(cast("RunRecord", record)))
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return  # not a shark's own record: the rest of it can still be asked
+    files = {file["n"]: file for file in record["files"]}
+    for number, version in found:
+        file = files[number]
+        content = next(entry for entry in file["versions"] if entry["n"] == version)
+        row = _row(file["path"], content, file["role"])
+        if row is not None:
+            yield row
 
 
 def encoded(path: str) -> bytes:

@@ -32,6 +32,7 @@ CREATE TABLE inputs (run INTEGER, path BLOB, sha256 BLOB, size INTEGER, role TEX
 CREATE INDEX outputs_run ON outputs (run);
 CREATE INDEX outputs_path ON outputs (path, sha256);
 CREATE INDEX outputs_sha256 ON outputs (sha256);
+CREATE INDEX outputs_size ON outputs (size);
 CREATE INDEX inputs_run ON inputs (run);
 CREATE INDEX inputs_path ON inputs (path, sha256);
 CREATE INDEX inputs_sha256 ON inputs (sha256);

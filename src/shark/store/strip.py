@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from shark.model.questions import is_sidecar
 from shark.store import files, manifests
 from shark.store.attach import clear, remove_sidecar
 
@@ -51,7 +52,7 @@ def strip_tree(directory: bytes) -> Iterator[tuple[bytes, Stripped]]:
         folders.sort()
         for name in sorted(names):
             path = os.path.join(folder, name)
-            done = _strip_orphan(path) if manifests.is_sidecar_name(name) else strip(path)
+            done = _strip_orphan(path) if is_sidecar(path) else strip(path)
             if done.freed or done.why:
                 yield path, done
     for error in unlisted:

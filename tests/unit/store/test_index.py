@@ -63,7 +63,10 @@ def record(n: int, out: str = "/out", sha256: str = A, **more: Any) -> dict[str,
             {"process": 1, "image": 1, "file": 4, "version": 1, "access": "rename", "order": [1, 2]},
         ],
         "coverage": {"complete": False, "gaps": [{"kind": "other", "detail": "x"}]},
-        "outputs": [{"file": 9, "version": 1, "path": out, "names": [out, "/twin"], "role": "data", "sha256": sha256}],
+        "outputs": [
+            {"file": 9, "version": 1, "path": out, "names": [out, "/twin"], "role": "data", "sha256": sha256},
+            {"file": 3, "version": 2, "path": "/db\udcff", "role": "data"},
+        ],
         **more,
     }
 
@@ -78,7 +81,7 @@ def test_runs_are_listed_newest_first_with_what_log_shows(store: Store, environ:
         example.run_id(1),
         0,
         -1,
-        1,
+        2,
         1,
     )
     assert (one.argv, one.cwd, one.name, one.tags) == (("Rscript", "1.R"), "/abs", "first", {"k": "ä\udcff"})
