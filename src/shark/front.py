@@ -1,8 +1,8 @@
 """A front process, for what needs somebody between the command and its parent: `--strict` changes the exit status.
 
-The command runs as the front's child, in the same process group. A signal that somebody sends to the front is passed on;
-one that the terminal or a `kill` of the group sent reaches the command by itself as well. To keep the two apart, the
-front passes a signal on together with its sender's id, and the supervisor, which sees each signal before the command
+The command runs as the front's child, in the same process group. A signal that somebody sends to the front is passed
+on; one that the terminal or a `kill` of the group sent reaches the command by itself as well. To keep the two apart,
+the front passes a signal on together with its sender's id, and the supervisor, which sees each signal before the command
 does, lets every sender's n-th signal through once, whichever way it comes first.
 """
 
@@ -75,7 +75,10 @@ class Front:
         os.close(self._verdict)
 
     def lets_through(self, number: int, code: int, sender: int, value: int) -> bool:
-        """True if a signal about to reach the command is the first of its two ways (siginfo's number, code, pid, value)."""
+        """True if a signal about to reach the command is the first of its two ways.
+
+        The arguments are siginfo's si_signo, si_code, si_pid and si_value.
+        """
         passed_on = sender == self.pid and code == _SI_QUEUE
         key = (number, value if passed_on else sender if code <= 0 else 0)
         mine, other = (self._passed, self._direct) if passed_on else (self._direct, self._passed)

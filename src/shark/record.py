@@ -20,6 +20,7 @@ from shark.content import hashing
 from shark.content.digestcache import DigestCache
 from shark.content.masking import mask_argv, mask_text
 from shark.errors import NotFound, RecordDamaged, SharkError
+from shark.model.documents import OutputEntry, RunRecord
 from shark.model.facts import Facts, Header, Question
 from shark.model.questions import hash_plan
 from shark.model.run import RunModel
@@ -31,20 +32,21 @@ from shark.values import Gap
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How a run is finished: where manifests go, how files are hashed, what is left alone (gitignore patterns below
-    `cwd`).
+    `cwd`). Outputs in `recorded` (path and digest) stand in an earlier record of the same run.
     """
 
     attach: Literal["auto", "xattr", "sidecar", "none"] = "auto"
     hash: Literal["auto", "full", "off"] = "auto"
     ignore: Sequence[str] = ()
     cwd: bytes = b"/"
+    recorded: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of it: the record, sentences for the user, and how many outputs should have a manifest and have none."""
+    """What came of it: the record, sentences for the user, and how many outputs lack their manifest."""
 
-    record: dict[str, Any]
+    record: RunRecord
     warnings: list[str] = field(default_factory=list)
     unattached: int = 0
 
@@ -70,24 +72,35 @@ def finish(
     try:
         hashed = _find_out(model, facts, header, settings, cache)
         record = build_record(model, facts, header)
+        if settings.recorded:
+            record["outputs"] = [entry for entry in record["outputs"] if _version_of(entry) not in settings.recorded]
         outcome = Outcome(record)
         _attach(record, settings, outcome, facts, hashed, cache)
         for subrun in model.subruns:
-            _write(build_record(model, facts, _of_subrun(header, subrun.run), within=subrun.process), store)
+            inner = build_record(model, facts, _of_subrun(header, subrun.run), within=subrun)
+            for entry in inner["outputs"]:
+                if "attached" not in entry:
+                    entry["attached"], entry["why"] = "none", "the manifest of the outer run is attached"
+            store.write_record(inner)
     finally:
         cache.close()
-    _write(record, store)
+    store.write_record(record)
     return outcome
+
+
+def versions_of(record: RunRecord) -> Iterator[tuple[str, str]]:
+    """Path and digest of each output."""
+    return map(_version_of, record["outputs"])
+
+
+def _version_of(entry: OutputEntry) -> tuple[str, str]:
+    return entry["path"], entry.get("sha256", "")
 
 
 def _of_subrun(header: Header, run: str) -> Header:
     from dataclasses import replace
 
     return replace(header, id=run, parent=header.id, name="", tags={})
-
-
-def _write(record: dict[str, Any], store: Store) -> None:
-    store.write_record(record)
 
 
 # --- facts
@@ -114,6 +127,11 @@ def _find_out(
         else:
             facts.unhashed[task.n] = found.why
     facts.input_runs = dict(_input_runs(questions, facts))
+    if "git" in facts.context:
+        from shark.content.git import settle
+
+        made = {question.path for question in questions if question.made}
+        facts.context["git"] = settle(facts.context["git"], made)
     return hashed
 
 
@@ -157,7 +175,7 @@ def _ignored(settings: Settings) -> Any:
 
 
 def _attach(
-    record: dict[str, Any],
+    record: RunRecord,
     settings: Settings,
     outcome: Outcome,
     facts: Facts,
@@ -165,15 +183,11 @@ def _attach(
     cache: DigestCache,
 ) -> None:
     """Attach each output's manifest, and note in the record where it went."""
-    from shark.model.manifest import manifests, summary
+    from shark.model.manifest import attachments, summary
 
-    attacher = Attacher(summary, settings.attach)
-    entries = {entry["path"]: entry for entry in record["outputs"]}
+    attacher = Attacher(summary, settings.attach)  # type: ignore[arg-type]  # any Mapping of its own making
     done: list[tuple[bytes, hashing.Hashed]] = []
-    for manifest in manifests(record):
-        entry = entries[manifest["output"]["path"]]
-        if entry.get("why"):
-            continue  # decided already: recorded, but not to be attached
+    for entry, manifest in attachments(record):
         path = manifest["output"]["path"].encode("utf-8", "surrogateescape")
         about = hashed.get(path)
         expected = Version(about.ino, about.size, about.mtime) if about is not None and about.sha256 else None
@@ -190,14 +204,14 @@ def _attach(
     del outcome.warnings[20:]
 
 
-def _note(entry: dict[str, Any], attached: Attached) -> None:
+def _note(entry: OutputEntry, attached: Attached) -> None:
     entry["attached"] = attached.where
     if attached.why:
         entry["why"] = attached.why
 
 
 def write_json(record: Mapping[str, Any], path: str) -> None:
-    """Write a record where the user asked for it; raises OSError. By temp file and rename, unless it is no plain file."""
+    """Write a record where the user asked for it, by temp file and rename if that is a plain file; raises OSError."""
     data = jsontext.dumps(record, indent=True) + b"\n"
     if os.path.exists(path) and not stat_bits.S_ISREG(os.stat(path).st_mode):
         with open(path, "wb") as file:

@@ -7,12 +7,10 @@ goes wrong in the supervisor may change the command: it becomes a warning, and t
 from __future__ import annotations
 
 import os
-import sys
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from shark import __version__
 from shark.capture import kernel, launcher
@@ -23,6 +21,7 @@ from shark.capture.opens import SUBRUN_MARK
 from shark.capture.preimage import Hashed
 from shark.capture.supervisor import Options, Supervisor
 from shark.capture.waiting import Waiter
+from shark.content.context import Gatherer
 from shark.errors import EXIT_RUN, SharkError
 from shark.events import Event, GapSeen, RunEnded, RunStarted
 from shark.model.facts import Header
@@ -34,6 +33,9 @@ from shark.voice import Voice
 
 if TYPE_CHECKING:
     from shark.front import Front
+
+_CONTEXT_SECONDS = 2.0
+"""How long the context may take after the command's end; what is not there by then is left out, with a gap."""
 
 RUN_ID_VARIABLE = "SHARK_RUN_ID"
 
@@ -183,6 +185,9 @@ class _Tracing:
         self._done = False
         self._failed = False
         self._continues = ""
+        self._gatherer = Gatherer()
+        self._context: tuple[dict[str, Any], list[Gap]] | None = None
+        self._recorded: frozenset[tuple[str, str]] = frozenset()
 
     def _open_journal(self) -> None:
         try:
@@ -218,9 +223,10 @@ class _Tracing:
         self._start_gathering()
 
     def _start_gathering(self) -> None:
-        from shark.content import context
-
-        self._gatherer = context.start(os.fsdecode(self._plan.cwd), os.environ)
+        try:
+            self._gatherer.start(os.fsdecode(self._plan.cwd), os.environ)
+        except OSError as problem:
+            self._voice.warn(f"the context of the run is not gathered: {problem.strerror}")
 
     def abandon(self) -> None:
         """Nothing was traced: leave nothing behind."""
@@ -276,25 +282,38 @@ class _Tracing:
         """Everything after the command: facts, record, manifests. Trouble is told, and leaves the journal."""
         try:
             self._record()
+        except (SharkError, OSError) as problem:
+            self._lost(str(problem))
         except Exception as problem:  # noqa: BLE001  the command's own result must come through all the same
-            self._failed = True
             self._voice.fault(problem)
-            self._voice.warn(f"no record was written; try `shark recover {self._run}`")
-            if self.front:
-                self.front.failed()
+            self._lost("its record could not be made")
+
+    def _lost(self, why: str) -> None:
+        self._failed = True
+        rest = f"its journal is kept: shark recover {self._run}" if self._journal else "nothing of it is kept"
+        self._voice.warn(f"no record of this run: {why}; {rest}")
+        if self.front:
+            self.front.failed()
 
     def _record(self) -> None:
         from shark import record
 
-        context, gaps = self._gatherer.collect(2.0)
+        if self._context is None:
+            self._context = self._gatherer.collect(_CONTEXT_SECONDS)
+        context, gaps = self._context
         header = Header(id=self._run, shark=__version__, name=self._plan.name, tags=dict(self._plan.tags))
         header.parent, header.continues = self._parent, self._continues
         settings = record.Settings(
-            attach=self._plan.attach, hash=self._plan.hash, ignore=self._plan.ignore, cwd=self._plan.cwd
+            attach=self._plan.attach,
+            hash=self._plan.hash,
+            ignore=self._plan.ignore,
+            cwd=self._plan.cwd,
+            recorded=self._recorded,
         )
         outcome = record.finish(
             self._model, header, self._store, settings, context=context, gaps=gaps, seconds=self._seconds
         )
+        self._recorded = frozenset(record.versions_of(outcome.record))
         self._drop_journal()
         if self._plan.json:
             record.write_json(outcome.record, self._plan.json)

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 import traceback
-from typing import Any
-
 from shark.capture import kernel
+from shark.model.documents import RunRecord
 
 
 class Voice:
@@ -67,11 +66,11 @@ class Voice:
         if self._verbose:
             self._say("".join(traceback.format_exception(problem)).rstrip())
 
-    def summary(self, record: dict[str, Any]) -> None:
+    def summary(self, record: RunRecord) -> None:
         """One short line about the run, on a terminal or when talk is asked for."""
         if self._quiet or not (self._terminal or self._verbose):
             return
-        outputs = [entry for entry in record["outputs"] if entry["attached"] != "none"]
+        outputs = [entry for entry in record["outputs"] if entry.get("attached", "none") != "none"]
         unattached = len(record["outputs"]) - len(outputs)
         words = [f"{len(outputs)} output{'s' * (len(outputs) != 1)} with a manifest"]
         if unattached:

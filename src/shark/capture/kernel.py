@@ -324,7 +324,7 @@ _SYS_SECCOMP = {"x86_64": 317, "aarch64": 277, "i386": 354}
 
 
 def prctl(option: int, value: int) -> int:
-    """Call prctl(2) with one argument: 0, or the errno."""
+    """Set one of this process's attributes (prctl(2)): 0, or the errno."""
     return 0 if _libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) == 0 else ctypes.get_errno()
 
 

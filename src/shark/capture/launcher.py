@@ -80,8 +80,11 @@ def detach(keep: Sequence[int]) -> None:
 def _raise_limit(kind: int) -> None:
     """The command's limits do not bind the supervisor: as far up as the hard limit, or beyond it for root."""
     _, hard = resource.getrlimit(kind)
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(kind, (hard, hard))
+    finite = kind == resource.RLIMIT_NOFILE  # which nobody can set to no limit at all
+    for limit in [hard] if finite else [resource.RLIM_INFINITY, hard]:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(kind, (limit, limit))
+            return
 
 
 def launch(

@@ -136,8 +136,8 @@ class Supervisor:
     ) -> Finish | None:
         """Find out what a call is about to change, hash it if that must be, and go on with `prepared`.
 
-        The look-up happens here and now, unless a FUSE daemon may be part of the run: that one could be stopped, and the
-        loop with it. Hashing always goes to a worker; the task is then held, and None returned.
+        The look-up happens here and now, unless a FUSE daemon may be part of the run: that one could be stopped,
+        and the loop with it. Hashing always goes to a worker; the task is then held, and None returned.
         """
         if self._fuse:
             self._hold(task, lambda: self._look_and_save(task, dirfd, name, follow, discards), prepared)

@@ -1,7 +1,8 @@
 """Which system calls are traced, and how their arguments are laid out: rows, not branches.
 
 A row names the canonical operation (see decoders.py), how its arguments come out of the six registers, and, where only
-some calls matter, a condition on one argument that the seccomp filter tests itself. CONTRIBUTING.md tells how to add one.
+some calls matter, a condition on one argument that the seccomp filter tests itself. CONTRIBUTING.md tells how to
+add one.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ ROWS: Final[dict[str, Row]] = {
 """Every traced system call by its name, on any architecture that has it."""
 
 NOT_TRACED: Final[dict[str, str]] = {
-    "read, write, pread, pwrite, readv, writev": "the open's mode decides; a stop for each would cost more than the call",
+    "read, write, pread, pwrite, readv, writev": "the open's mode decides; a stop would cost more than the call",
     "mmap, msync": "a mapping needs an open file first, a writable shared one needs O_RDWR",
     "sendfile, splice, copy_file_range, ioctl(FICLONE)": "they work on descriptors whose opening was seen",
     "ftruncate, fallocate": "they need a writable descriptor, whose opening was seen and counts as a write",

@@ -60,7 +60,7 @@ class Process:
 
 
 class Task:
-    """A thread. Its `finish` waits for the exit stop of the call it is in; `entered` says that the entry was handled."""
+    """A thread. `finish` waits for the exit stop of the call it is in; `entered`: the entry was handled."""
 
     __slots__ = ("clone_flags", "entered", "finish", "held", "process", "restore", "tid")
 

@@ -26,8 +26,8 @@ class Waiter:
     """Gives wait statuses of the tracees of this thread, one at a time.
 
     SIGCHLD must be blocked in every thread (`block` does it for the caller's): it then stays pending until it is waited
-    for, so no wake-up is lost. `spared`, a process id, is a zombie that must not be reaped yet: its parent learns of its
-    end by the reaping.
+    for, so no wake-up is lost. `spared`, a process id, is a zombie that must not be reaped yet: its parent learns of
+    its end by the reaping.
     """
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ _THREADS = 2
 
 
 class Workers:
-    """A few threads, started when first needed. Results come back in `done`, each with a SIGCHLD to the loop's thread."""
+    """A few threads, started when first needed. Results come back in `done`, each with a SIGCHLD to the loop."""
 
     def __init__(self) -> None:
         self.outstanding = 0
