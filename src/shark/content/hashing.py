@@ -12,7 +12,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from shark.content.digestcache import DigestCache, Key, key_of
@@ -62,6 +62,7 @@ def hash_files(
     mode: HashMode = "auto",
     limit: int = DEFAULT_LIMIT,
     cache: DigestCache | None = None,
+    fresh: Container[bytes] = (),
     workers: int = 2,
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] = lambda _: None,
@@ -69,7 +70,8 @@ def hash_files(
     """The digest of each of `paths`, or why there is none; never raises for a file's sake.
 
     `stop` is asked between buffers; once it is true, or on ^C (KeyboardInterrupt, which ends here), what is left comes
-    back with `why` "interrupted". `progress` is told the bytes of each file that was read. `cache` is left open.
+    back with `why` "interrupted". `fresh` are paths whose cached digest is not to be believed. `progress` is told the
+    bytes of each file that was read. `cache` is left open.
     """
     if mode == "off":
         return {path: Hashed("", "hashing is off") for path in paths}
@@ -78,7 +80,7 @@ def hash_files(
     try:
         jobs = _look(paths, done)
         if mode == "auto":
-            jobs = _from_cache(jobs, cache, limit, done)
+            jobs = _from_cache(jobs, cache, fresh, limit, done)
         _Work(jobs, done, cache, stop, progress).run(workers)
     except KeyboardInterrupt:
         pass
@@ -122,7 +124,9 @@ def _look(paths: Sequence[bytes], done: dict[bytes, Hashed]) -> list[_Job]:
     return jobs
 
 
-def _from_cache(jobs: list[_Job], cache: DigestCache | None, limit: int, done: dict[bytes, Hashed]) -> list[_Job]:
+def _from_cache(
+    jobs: list[_Job], cache: DigestCache | None, fresh: Container[bytes], limit: int, done: dict[bytes, Hashed]
+) -> list[_Job]:
     """Settles what the cache knows and what is too large; returns the rest."""
     now = time.time_ns()
     keys = [key_of(job.found) for job in jobs]
@@ -130,7 +134,7 @@ def _from_cache(jobs: list[_Job], cache: DigestCache | None, limit: int, done: d
     left = []
     for job, key in zip(jobs, keys, strict=True):
         digest = known.get(key)
-        if digest is not None:
+        if digest is not None and job.path not in fresh:
             done[job.path] = _hashed(digest, "", key, now)
         elif key.size > limit:
             done[job.path] = _hashed("", f"it is larger than {limit} bytes", key, 0)

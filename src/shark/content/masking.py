@@ -1,0 +1,174 @@
+"""Hiding secrets in texts, before anything is written to disk: by the name of a value, and by its shape. Pure.
+
+Better a harmless value hidden than a credential kept; but file names, digests and versions must stay readable, so a
+long random-looking word alone is not taken for a secret. Masking what is masked changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+MASK = "***"
+"""What stands in place of a secret. Its length tells nothing."""
+
+_SECRET_WORDS = (
+    r"pass(?:word|wd|phrase|code)?|pwd|secrets?|token|credentials?|cookies?|jwt|bearer|otp|dsn|psk|"
+    r"auth|authorization|signature|sig|"
+    r"(?:api|access|account|private|secret|shared|subscription|signing|encryption|master|auth|license|storage|ssh|deploy|"
+    r"session|client|service|webhook|app|user|db|database)[-_. ]?(?:key|pass|pw|pwd|secret|token|password)s?|"
+    r"connection[-_. ]?string|conn[-_. ]?str|session[-_. ]?id|key[-_. ]?(?:pass|password|passphrase)|"
+    r"x-amz-(?:signature|credential|security-token)|x-goog-signature|awsaccesskeyid"
+)
+_NAME_START = r"(?:[A-Za-z0-9]+[-_.])*"
+_NAME_END = r"(?:[-_.](?:v?\d+|value|base64|b64|id|hash|text|string|str|key))*"
+_SECRET_NAME = re.compile(rf"^{_NAME_START}(?:{_SECRET_WORDS}){_NAME_END}$", re.IGNORECASE)
+_RUN_TOGETHER = re.compile(
+    r"password|passwd|passphrase|apikey|secret|(?:access|auth|bearer|refresh|id)token", re.IGNORECASE
+)
+_ENV_KEY = re.compile(r"(?:^|_)KEY$", re.IGNORECASE)
+_HARMLESS = frozenset({"PWD", "OLDPWD", "SSH_AUTH_SOCK", "XAUTHORITY"})
+"""Names that look like a secret's and are not: the shell's working directory, paths to sockets."""
+
+# The shapes of well-known credentials, as their makers document them; masked whole, or but for the group "keep".
+_SHAPES = re.compile(
+    r"""
+      -----BEGIN[ ][A-Z0-9 ]*PRIVATE[ ]KEY(?:[ ]BLOCK)?-----(?:.*?-----END[^-]*-----|.*\Z)
+    | \b(?:AKIA|ASIA|ABIA|ACCA|AROA|AIDA)[A-Z0-9]{16}\b                 # Amazon
+    | \bgh[pousr]_[A-Za-z0-9]{20,} | \bgithub_pat_\w{20,}               # GitHub
+    | \bgl(?:pat|ptt|dt|rt|cbt|soat|ft|imt|agent|oas|ffct)-[\w.-]{16,}  # GitLab
+    | \bxox[abeoprs]-[\w-]{8,} | \bxapp-[\w-]{10,}                      # Slack
+    | \b(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{10,} | \bwhsec_\w{16,}   # Stripe
+    | \bsk-[\w-]{18,}                                                   # OpenAI, Anthropic
+    | \bAIza[\w-]{30,} | \bya29\.[\w-]{10,} | \bGOCSPX-[\w-]{20,}       # Google
+    | \beyJ[\w-]{5,600}\.[\w-]{5,}(?:\.[\w-]*)?                            # JSON Web Token
+    | \bnpm_[A-Za-z0-9]{30,} | \bpypi-[\w-]{16,} | \brubygems_\w{30,}   # registries
+    | \bhf_[A-Za-z0-9]{20,} | \bdapi[0-9a-f]{32}\b                      # Hugging Face, Databricks
+    | \bdop_v1_[0-9a-f]{32,} | \bdckr_(?:pat|oat)_[\w-]{20,}            # DigitalOcean, Docker
+    | \bhv[sbr]\.[\w-]{20,} | \bSG\.[\w-]{16,}\.[\w-]{16,}              # Vault, SendGrid
+    | \bAGE-SECRET-KEY-1[A-Z0-9]{50,} | \b\d{8,10}:AA[\w-]{30,}         # age, Telegram
+    | \bshp(?:at|ca|pa|ss)_[0-9a-f]{32} | \bsq0[a-z]{3}-[\w-]{20,}      # Shopify, Square
+    | \bATATT3[\w=-]{20,} | \bNRAK-[A-Z0-9]{20,} | \blin_api_\w{20,}    # Atlassian, New Relic, Linear
+    | (?P<keep>\bhooks\.slack\.com/(?:services|workflows)/
+        |\bdiscord(?:app)?\.com/api/webhooks/\d+/|\bwebhook\.office\.com/)[\w/@.-]+
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_USERINFO = re.compile(r"(?P<keep>\b[A-Za-z][A-Za-z0-9+.-]{0,20}://)(?P<info>[^\s/?#'\"<>]{0,2000})@")
+_HEADER = re.compile(
+    r"(?P<keep>\b(?:Bearer|Basic|Digest|Token|ApiKey|Negotiate|AWS4-HMAC-SHA256)[ ]+)[\w+/=.~-]{6,}[^\r\n'\"]*"
+)
+_QUOTED = r""" "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' """
+# A name and what binds a value to it; the value is looked at only when the name is a secret's, so that one assignment
+# inside another's value (`url=https://host/?token=…`) is seen. Names are bounded to keep long texts linear.
+_ASSIGNED = re.compile(
+    r"""(?<![A-Za-z0-9])(?P<name>[A-Za-z][A-Za-z0-9_.-]{0,80})(?:["']?\s{0,2}(?:=>|:=|==?|:(?!/))\s{0,2})""",
+    re.VERBOSE,
+)
+_VALUE = re.compile(rf"""{_QUOTED} | [^\s&;,"'<>|}}\])]+""", re.VERBOSE)
+_OPTION = re.compile(r"(?<![\w-])--?(?P<name>[A-Za-z][A-Za-z0-9_.-]{0,80})\s+")
+_OPERAND = re.compile(rf"""{_QUOTED} | [^\s"'-][^\s"']*""", re.VERBOSE)
+_CLIENT_NAMES = r"(?:mysql\w*|mariadb[\w-]*|mongo\w*|sshpass|ldap\w+|smbclient|7z\w?|zip|unzip|redis-cli)"
+_CLIENTS = re.compile(rf"(?:.*/)?{_CLIENT_NAMES}")
+_CLIENT_LINE = re.compile(rf"(?P<keep>\b{_CLIENT_NAMES}\s(?:[^;|&\n]{{0,200}}?\s)?-p)(?P<value>[^\s;|&]+)")
+_HTTP = re.compile(r"(?:.*/)?(?:curl|wget|http|https|xh|aria2c|smbclient|lftp)")
+_USER_OPTIONS = ("-u", "--user", "--proxy-user", "-U", "-a", "--auth")
+_PASSWORD_OPTIONS = ("-p", "-P", "-w", "-a")
+_WORD = re.compile(r"-{0,2}[\w.-]+")
+_NOT_THE_SECRET = re.compile(
+    r"[-_.](?:file|path|dir|fd|policy|length|prompt|store|type|ttl|timeout|env)$", re.IGNORECASE
+)
+
+
+def secret_name(name: str) -> bool:
+    """Whether a variable, option or key of this name holds a secret (`PGPASSWORD`, `--api-key`, `aws.secret_token`)."""
+    bare = name.lstrip("-")
+    if bare.upper() in _HARMLESS or len(bare) > 100 or _NOT_THE_SECRET.search(bare):
+        return False
+    split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", bare)  # camelCase
+    return bool(_SECRET_NAME.match(bare) or _SECRET_NAME.match(split) or _RUN_TOGETHER.search(bare))
+
+
+@lru_cache(maxsize=8192)
+def mask_text(text: str) -> str:
+    """`text` without what looks like a credential: known token shapes, passwords in URLs, `secret=value`, headers."""
+    if len(text) < 4:
+        return text
+    text = _SHAPES.sub(lambda match: (match["keep"] or "") + MASK, text)
+    if "://" in text:
+        text = _USERINFO.sub(_userinfo, text)
+    text = _HEADER.sub(lambda match: match["keep"] + MASK, text)
+    if "=" in text or ":" in text:
+        text = _mask_named(text, _ASSIGNED, _VALUE)
+    if "-" in text and " " in text:
+        text = _mask_named(text, _OPTION, _OPERAND)
+        text = _CLIENT_LINE.sub(lambda match: match["keep"] + MASK, text)
+    return text
+
+
+def _mask_named(text: str, names: re.Pattern[str], values: re.Pattern[str]) -> str:
+    """Masks each value that follows a secret's name."""
+    parts, done, position = [], 0, 0
+    while match := names.search(text, position):
+        position = match.end()
+        if secret_name(match["name"]) and (value := values.match(text, position)):
+            parts += [text[done:position], MASK]
+            done = position = value.end()
+    return "".join([*parts, text[done:]])
+
+
+def _userinfo(match: re.Match[str]) -> str:
+    """The user name of a URL stays, a password goes; a lone name goes where it may be a token (not for `git@`)."""
+    user, colon, _ = match["info"].partition(":")
+    if colon:
+        return f"{match['keep']}{user}:{MASK}@"
+    plain = match["keep"].startswith(("ssh", "git+ssh", "sftp", "rsync", "svn", "s3", "gs")) or user == "git"
+    return match[0] if plain else f"{match['keep']}{MASK}@"
+
+
+def mask_argv(argv: Sequence[str]) -> list[str]:
+    """An argument vector without secrets: those that `mask_text` finds, and the argument after an option for one.
+
+    >>> mask_argv(["psql", "--password", "hunter2", "postgres://me:hunter2@db/x"])
+    ['psql', '--password', '***', 'postgres://me:***@db/x']
+    """
+    masked: list[str] = []
+    option = ""
+    client = http = False  # whether a program that takes passwords in short options came before
+    for argument in argv:
+        masked.append(_argument(argument, option, client=client, http=http))
+        option = argument if argument.startswith("-") and "=" not in argument else ""
+        client = client or bool(_CLIENTS.fullmatch(argument))
+        http = http or bool(_HTTP.fullmatch(argument))
+    return masked
+
+
+def _argument(argument: str, option: str, *, client: bool, http: bool) -> str:
+    """One argument that follows `option` ("" if the one before is none)."""
+    if option and not argument.startswith("-"):
+        if len(option) > 2 and secret_name(option):
+            return MASK
+        if client and option in _PASSWORD_OPTIONS:
+            return MASK
+        if http and option in _USER_OPTIONS and ":" in argument:
+            return f"{argument.split(':', 1)[0]}:{MASK}"
+    if client and argument[:2] == "-p" and len(argument) > 2:
+        return "-p" + MASK
+    name, equals, value = argument.partition("=")
+    if http and equals and name in _USER_OPTIONS and ":" in value:
+        return f"{name}={value.split(':', 1)[0]}:{MASK}"
+    if equals and value and _WORD.fullmatch(name) and secret_name(name):
+        return f"{name}={MASK}"  # the whole of it, spaces and all
+    return mask_text(argument)
+
+
+def mask_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables with their values masked: whole where the name tells of a secret, else by shape."""
+    return {name: _variable(name, value) for name, value in environ.items()}
+
+
+def _variable(name: str, value: str) -> str:
+    if value and name not in _HARMLESS and (secret_name(name) or _ENV_KEY.search(name)):
+        return MASK
+    return mask_text(value)

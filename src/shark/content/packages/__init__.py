@@ -1,0 +1,55 @@
+"""Who owns a file: one small module per package manager behind one function."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from shark.content.packages.common import Ecosystem
+from shark.content.places import cache_home
+from shark.model.facts import Owner
+
+__all__ = ["Ecosystem", "Owner", "ecosystems", "owners"]
+
+_COMPILED = re.compile(rb"^(.*/)__pycache__/([^/]+?)\.[^./]+(?:\.opt-[^./]+)?\.pyc$", re.DOTALL)
+
+
+def ecosystems(environ: Mapping[str, str]) -> list[Ecosystem]:
+    """Every known package manager, in the order in which they are believed: the system's before the language's."""
+    from shark.content.packages.conda import Conda
+    from shark.content.packages.cran import Cran
+    from shark.content.packages.deb import Deb
+    from shark.content.packages.npm import Npm
+    from shark.content.packages.pypi import Pypi
+    from shark.content.packages.rpm import Rpm
+    from shark.content.packages.runtimes import Runtimes
+
+    home = cache_home(environ)
+    folder = None if home is None else home + b"/packages"
+    return [Deb(folder), Rpm(), Conda(folder), Pypi(), Cran(), Npm(), Runtimes()]
+
+
+def owners(
+    paths: Iterable[bytes], *, environ: Mapping[str, str] | None = None, known: Sequence[Ecosystem] | None = None
+) -> dict[bytes, Owner]:
+    """The package that owns each of `paths` (absolute and true, without symbolic links); unowned ones are left out.
+
+    `Owner.modified` is true when the content is not the package's own any more, or the file is gone. A file compiled by
+    Python (`__pycache__/x.cpython-311.pyc`) belongs to the owner of its source. Directories belong to nobody. `known`
+    are the package managers to ask, by default all.
+    """
+    asked = {path: _source(path) for path in paths}
+    left = list(dict.fromkeys(asked.values()))
+    found: dict[bytes, Owner] = {}
+    for ecosystem in ecosystems(os.environ if environ is None else environ) if known is None else known:
+        if left:
+            found.update(ecosystem.owners(left))
+            left = [path for path in left if path not in found]
+    return {path: found[source] for path, source in asked.items() if source in found}
+
+
+def _source(path: bytes) -> bytes:
+    """The source of a compiled Python file (PEP 3147, PEP 488); any other path as it is."""
+    match = _COMPILED.match(path)
+    return match[1] + match[2] + b".py" if match else path

@@ -1,0 +1,75 @@
+"""What the ecosystems share: their interface, package URLs, and when a file is suspected of having been changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Protocol
+
+from shark.model.facts import Owner
+
+INSTALL_NS = 600_000_000_000
+"""How long an installation may take, in ns: ctimes of a package's files lie within this of its database entry's, also
+when both were copied (an unpacked image)."""
+
+
+class Ecosystem(Protocol):
+    """One package manager's knowledge of who owns a file."""
+
+    def owners(self, paths: Sequence[bytes]) -> dict[bytes, Owner]:
+        """The owner of each of the absolute, true paths that this package manager installed. No path is an error."""
+        ...
+
+
+@lru_cache(maxsize=4096)
+def package_url(
+    kind: str, name: str, version: str, qualifiers: tuple[tuple[str, str], ...] = (), space: str = ""
+) -> str:
+    """A package URL (the purl specification), normalised and quoted; empty parts and qualifiers are left out."""
+    from packageurl import PackageURL
+
+    kept = {key: value for key, value in qualifiers if value}
+    return PackageURL(kind, space or None, name, version or None, kept or None).to_string()
+
+
+def regular(path: bytes) -> os.stat_result | None:
+    """The stat of the regular file at `path`, or None if there is none (any more)."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found if stat.S_ISREG(found.st_mode) else None
+
+
+def is_directory(path: bytes) -> bool:
+    """Whether `path` is a directory: those belong to nobody, since every package lists them."""
+    return os.path.isdir(path)
+
+
+def suspect(found: os.stat_result, database: os.stat_result) -> bool:
+    """Whether a file may have been changed since its package manager wrote `database`, its entry for the package.
+
+    An mtime later than the entry's, or (for a change that put the old mtime back) a ctime much later than the entry's.
+    """
+    return found.st_mtime_ns > database.st_mtime_ns or found.st_ctime_ns > database.st_ctime_ns + INSTALL_NS
+
+
+def file_digest(path: bytes, algorithm: str) -> str | None:
+    """The hexadecimal digest of a file, None if it cannot be read."""
+    try:
+        with open(path, "rb", buffering=0) as stream:
+            return hashlib.file_digest(stream, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+    except OSError:
+        return None
+
+
+def read(path: bytes) -> bytes:
+    """The content of a small file, b"" if it cannot be read."""
+    try:
+        with open(path, "rb", buffering=0) as stream:
+            return stream.read()
+    except OSError:
+        return b""

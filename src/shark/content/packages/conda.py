@@ -1,0 +1,124 @@
+"""Conda packages, from the conda-meta/*.json of an environment (the fields are those of conda's PrefixRecord)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from typing import Any
+
+from shark.content.masking import mask_text
+from shark.content.packages.common import file_digest, is_directory, package_url, read, regular, suspect
+from shark.content.packages.pathindex import Contents, Package, PathIndex, path_index
+from shark.jsontext import loads
+from shark.model.facts import Owner
+
+
+class Conda:
+    """Packages of every environment that a path lies in; `folder` is where their indexes are kept (None: nowhere)."""
+
+    def __init__(self, folder: bytes | None = None) -> None:
+        self._folder = folder
+        self._roots: dict[bytes, bytes | None] = {}
+        self._indexes: dict[bytes, PathIndex] = {}
+        self._documents: dict[bytes, dict[str, Any]] = {}
+
+    def owners(self, paths: Sequence[bytes]) -> dict[bytes, Owner]:
+        """See `Ecosystem.owners`."""
+        result = {}
+        for path in paths:
+            root = self._root(os.path.dirname(path))
+            if root is None:
+                continue
+            name = path[len(root) :].lstrip(b"/")
+            package = self._index(root).find(name)
+            if package is not None and not is_directory(path):
+                document = root + b"/conda-meta/" + os.fsencode(package[0])
+                result[path] = Owner(_purl(package), self._modified(path, name, document))
+        return result
+
+    def _root(self, folder: bytes) -> bytes | None:
+        """The nearest directory at or above `folder` that is an environment."""
+        if folder not in self._roots:
+            above = os.path.dirname(folder)
+            own = folder if os.path.isdir(folder + b"/conda-meta") else None
+            self._roots[folder] = own or (self._root(above) if above != folder else None)
+        return self._roots[folder]
+
+    def _index(self, root: bytes) -> PathIndex:
+        if root not in self._indexes:
+            meta = root + b"/conda-meta"
+            file = None
+            if self._folder is not None:
+                file = b"%b/conda-%b" % (self._folder, blake2b(root, digest_size=8).hexdigest().encode())
+            try:
+                key = [os.stat(meta).st_mtime_ns]
+            except OSError:
+                key, file = [], None
+            self._indexes[root] = path_index(file, key, lambda: _contents(meta))
+        return self._indexes[root]
+
+    def _modified(self, path: bytes, name: bytes, document: bytes) -> bool:
+        found, written = regular(path), regular(document)
+        if found is None or written is None:
+            return True
+        if not suspect(found, written):
+            return False
+        if document not in self._documents:
+            self._documents[document] = {str(entry.get("_path")): entry for entry in _entries(_load(document))}
+        entry = self._documents[document].get(os.fsdecode(name), {})
+        # Where conda rewrote the build's prefix inside a file, that digest is the one of the installed content.
+        digest = entry.get("sha256_in_prefix") or entry.get("sha256")
+        if not digest:
+            return found.st_mtime_ns > written.st_mtime_ns
+        return file_digest(path, "sha256") != str(digest)
+
+
+def _contents(meta: bytes) -> Contents:
+    try:
+        files = sorted(name for name in os.listdir(meta) if name.endswith(b".json"))
+    except OSError:
+        files = []
+    packages: list[Package] = []
+    owned: list[list[str]] = []
+    for file in files:
+        document = _load(meta + b"/" + file)
+        if document.get("name"):
+            fields = [str(document.get(key) or "") for key in ("name", "version", "build", "channel", "subdir")]
+            packages.append([os.fsdecode(file), *fields])
+            owned.append([path for path in document.get("files") or () if isinstance(path, str)])
+    return packages, _paths(owned)
+
+
+def _paths(owned: list[list[str]]) -> Iterator[tuple[bytes, int]]:
+    for number, paths in enumerate(owned):
+        for path in paths:
+            yield os.fsencode(path), number
+
+
+def _load(file: bytes) -> dict[str, Any]:
+    try:
+        document = loads(read(file) or b"{}")
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _entries(document: dict[str, Any]) -> list[dict[str, Any]]:
+    data = document.get("paths_data")
+    entries = data.get("paths") if isinstance(data, dict) else None
+    return [entry for entry in entries or () if isinstance(entry, dict)]
+
+
+def _purl(package: Package) -> str:
+    _, name, version, build, channel, subdir = package
+    return package_url("conda", name, version, (("build", build), ("channel", _channel(channel)), ("subdir", subdir)))
+
+
+def _channel(url: str) -> str:
+    """`conda-forge` of https://conda.anaconda.org/conda-forge/linux-64; a channel elsewhere keeps its host."""
+    plain = mask_text(url).rstrip("/")
+    head, _, last = plain.rpartition("/")
+    if head and ("-" in last or last == "noarch") and "://" in head:
+        plain = head
+    return plain.removeprefix("https://conda.anaconda.org/").removeprefix("https://repo.anaconda.com/")

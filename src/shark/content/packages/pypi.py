@@ -1,0 +1,173 @@
+"""Python distributions, from the RECORD of each .dist-info directory (PyPA: Recording installed projects)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+from shark.content.masking import mask_text
+from shark.content.packages.common import file_digest, package_url, read, regular, suspect
+from shark.jsontext import loads
+from shark.model.facts import Owner
+
+_SITE = re.compile(rb"^(.*/(?:site|dist)-packages/)(.+)$", re.DOTALL)
+_BESIDE = re.compile(rb"^(.*)/((?:bin|share|etc|include)/.+)$", re.DOTALL)
+_ALGORITHMS = ("sha256", "sha384", "sha512")
+
+
+class Pypi:
+    """Distributions in any site-packages or dist-packages directory: a system's, a user's, a virtual environment's."""
+
+    def __init__(self) -> None:
+        self._sites: dict[bytes, _Site] = {}
+        self._prefixes: dict[bytes, list[bytes]] = {}
+
+    def owners(self, paths: Sequence[bytes]) -> dict[bytes, Owner]:
+        """See `Ecosystem.owners`. What an editable installation points to is the user's own code, and unowned."""
+        result = {}
+        for path in paths:
+            for site, name in self._candidates(path):
+                entry = self._site(site).find(name)
+                if entry:
+                    distribution, fields = entry
+                    result[path] = Owner(distribution.purl, _modified(path, fields, distribution))
+                    break
+        return result
+
+    def _site(self, folder: bytes) -> _Site:
+        if folder not in self._sites:
+            self._sites[folder] = _Site(folder)
+        return self._sites[folder]
+
+    def _candidates(self, path: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """(site directory, path as its RECORDs would have it): scripts and data lie beside lib/python3.N."""
+        if match := _SITE.match(path):
+            yield match[1], match[2]
+        elif match := _BESIDE.match(path):
+            for site in self._sites_of(match[1]):
+                yield site, b"../../../" + match[2]
+
+    def _sites_of(self, prefix: bytes) -> list[bytes]:
+        if prefix not in self._prefixes:
+            try:
+                names = [name for name in os.listdir(prefix + b"/lib") if name.startswith(b"python3")]
+            except OSError:
+                names = []
+            folders = [b"%b/lib/%b/site-packages/" % (prefix, name) for name in sorted(names)]
+            self._prefixes[prefix] = [folder for folder in folders if os.path.isdir(folder)]
+        return self._prefixes[prefix]
+
+
+class _Distribution:
+    def __init__(self, folder: bytes) -> None:
+        self._folder = folder
+        name, _, version = os.fsdecode(os.path.basename(folder)).removesuffix(".dist-info").rpartition("-")
+        self.name, self._version = name, version
+
+    @cached_property
+    def record(self) -> bytes:
+        """The RECORD's text; empty for an editable installation."""
+        direct = self._direct
+        folder = direct.get("dir_info")
+        if isinstance(folder, dict) and folder.get("editable"):
+            return b""
+        return b"\n" + read(self._folder + b"/RECORD").replace(b"\r\n", b"\n")
+
+    @cached_property
+    def written(self) -> os.stat_result | None:
+        return regular(self._folder + b"/RECORD")
+
+    @cached_property
+    def purl(self) -> str:
+        return package_url("pypi", self.name, self._version, self._origin())
+
+    @cached_property
+    def _direct(self) -> dict[str, object]:
+        """direct_url.json: where it was installed from, if not from an index (PyPA: Direct URL data structure)."""
+        try:
+            document = loads(read(self._folder + b"/direct_url.json") or b"{}")
+        except ValueError:
+            return {}
+        return document if isinstance(document, dict) else {}
+
+    def _origin(self) -> tuple[tuple[str, str], ...]:
+        url, vcs = self._direct.get("url"), self._direct.get("vcs_info")
+        if not isinstance(url, str):
+            return ()
+        if isinstance(vcs, dict):
+            return (("vcs_url", mask_text(f"{vcs.get('vcs', 'git')}+{url}@{vcs.get('commit_id', '')}")),)
+        return (("download_url", mask_text(url)),)
+
+    def line(self, name: bytes) -> list[bytes] | None:
+        """The fields after the path of its RECORD line (digest, size), None if it has none."""
+        if b"," in name or b'"' in name:
+            name = b'"%b"' % name.replace(b'"', b'""')
+        start = self.record.find(b"\n%b," % name)
+        if start < 0:
+            return None
+        return self.record[start + len(name) + 2 :].split(b"\n", 1)[0].split(b",")
+
+
+class _Site:
+    """The distributions of one site directory."""
+
+    def __init__(self, folder: bytes) -> None:
+        try:
+            names = sorted(name for name in os.listdir(folder) if name.endswith(b".dist-info"))
+        except OSError:
+            names = []
+        self._all = [_Distribution(folder + name) for name in names]
+        self._named: dict[str, list[_Distribution]] = {}
+        for distribution in self._all:
+            self._named.setdefault(_normal(distribution.name), []).append(distribution)
+
+    def find(self, name: bytes) -> tuple[_Distribution, list[bytes]] | None:
+        """The distribution whose RECORD lists `name`, and that line's fields."""
+        for distribution in self._likely(name):
+            fields = distribution.line(name)
+            if fields is not None:
+                return distribution, fields
+        return None
+
+    def _likely(self, name: bytes) -> Iterator[_Distribution]:
+        """Those named like the path's first part, then those that have such a first part at all."""
+        if name.startswith(b"../"):
+            yield from self._all
+            return
+        first = name.split(b"/", 1)[0]
+        stem = os.fsdecode(first).split(".", 1)[0] if not first.endswith(b".dist-info") else os.fsdecode(first)[:-10]
+        yield from self._named.get(_normal(stem.rpartition("-")[0] or stem), ())
+        yield from self._by_first.get(first, ())
+
+    @cached_property
+    def _by_first(self) -> dict[bytes, list[_Distribution]]:
+        firsts: dict[bytes, list[_Distribution]] = {}
+        for distribution in self._all:
+            for first in set(re.findall(rb'\n"?([^/,\n]+)', distribution.record)):
+                firsts.setdefault(first, []).append(distribution)
+        return firsts
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _modified(path: bytes, fields: list[bytes], distribution: _Distribution) -> bool:
+    found = regular(path)
+    if found is None or distribution.written is None:
+        return True
+    digest, size = (*fields, b"", b"")[:2]
+    if size.isdigit() and int(size) != found.st_size:
+        return True
+    algorithm, _, value = digest.partition(b"=")
+    if os.fsdecode(algorithm) not in _ALGORITHMS or not suspect(found, distribution.written):
+        return False
+    try:
+        recorded = base64.urlsafe_b64decode(value + b"==").hex()
+    except binascii.Error:
+        return True
+    return file_digest(path, os.fsdecode(algorithm)) != recorded

@@ -1,0 +1,65 @@
+"""Interpreters that no package manager installed: a Python or R built from source, or unpacked (pyenv, uv)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from shark.content.packages.common import INSTALL_NS, is_directory, package_url, read, regular
+from shark.content.packages.cran import parse_dcf
+from shark.model.facts import Owner
+
+_PYTHON = re.compile(rb"^(.*)/(?:lib/(python3\.\d+t?)/|bin/(python3\.\d+t?)$|lib/lib(python3\.\d+t?)\.so)")
+_R = re.compile(rb"^(.*/R)/(?:bin|etc|lib|library|modules|share)/")
+_INSTALLED_LATER = re.compile(rb"/(?:site|dist)-packages/")
+
+
+class _Runtime(NamedTuple):
+    purl: str
+    installed: int  # ns since the epoch
+
+
+class Runtimes:
+    """Standard library and program of such an interpreter: `pkg:generic/python@3.12.1`, `pkg:generic/R@4.3.2`."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, _Runtime | None] = {}
+
+    def owners(self, paths: Sequence[bytes]) -> dict[bytes, Owner]:
+        """See `Ecosystem.owners`. There are no digests: a file much newer than the installation counts as changed."""
+        result = {}
+        for path in paths:
+            runtime = self._runtime(path)
+            if runtime is not None and not is_directory(path):
+                found = regular(path)
+                result[path] = Owner(runtime.purl, found is None or found.st_mtime_ns > runtime.installed + INSTALL_NS)
+        return result
+
+    def _runtime(self, path: bytes) -> _Runtime | None:
+        if match := _PYTHON.match(path):
+            if _INSTALLED_LATER.search(path, match.end() - 1):
+                return None
+            name = match[2] or match[3] or match[4]
+            return self._cached(b"%b/include/%b/patchlevel.h" % (match[1], name))
+        if match := _R.match(path):
+            return self._cached(match[1] + b"/library/base/DESCRIPTION")
+        return None
+
+    def _cached(self, witness: bytes) -> _Runtime | None:
+        if witness not in self._known:
+            self._known[witness] = _identify(witness)
+        return self._known[witness]
+
+
+def _identify(witness: bytes) -> _Runtime | None:
+    """What the file that tells the version says, None if there is no such file."""
+    found = regular(witness)
+    if found is None:
+        return None
+    text = read(witness).decode("utf-8", "replace")
+    if witness.endswith(b".h"):
+        match = re.search(r'^#define\s+PY_VERSION\s+"([^"]+)"', text, re.MULTILINE)
+        return _Runtime(package_url("generic", "python", match[1]), found.st_mtime_ns) if match else None
+    version = parse_dcf(text).get("Version", "")
+    return _Runtime(package_url("generic", "R", version), found.st_mtime_ns) if version else None
