@@ -8,24 +8,24 @@ import subprocess
 import sys
 import tempfile
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from shark import jsontext
 from shark.cli.common import FILE, Voice, command
-from shark.cli.run_options import OPTIONS
-from shark.cli.stub import option
+from shark.cli.stub import options
 from shark.errors import EXIT_RUN, SharkError
 
-PASSED = tuple(row for row in OPTIONS if row[0].startswith("--") and row[0] != "--json")
+if TYPE_CHECKING:
+    from shark.model.documents import RunRecord
+
+PASSED = {option.name: option for option in options() if option.name not in {"json", "quiet", "verbose"}}
 """The options that are passed on to `shark run`."""
 
 
 def _passed_on(function: Any) -> Any:
-    for row in reversed(PASSED):
-        flag = option(*row)
-        function.__click_params__ = [*getattr(function, "__click_params__", []), flag]
+    function.__click_params__ = [*getattr(function, "__click_params__", []), *reversed(PASSED.values())]
     return function
 
 
@@ -49,8 +49,8 @@ def ci(
     """Run a command as `shark run` does, for a CI job: with a Markdown summary, and manifests to upload.
 
     The summary lists outputs, data inputs, software and gaps. It goes to --summary, else to the file that
-    GITHUB_STEP_SUMMARY names, else nowhere. Exit status: the command's own; 2 if what was asked for could not be written
-    and the command succeeded.
+    GITHUB_STEP_SUMMARY names, else nowhere. Exit status: the command's own; 2 if the command succeeded and
+    something could not be written.
     """
     with tempfile.TemporaryDirectory(prefix="shark-ci-") as scratch:
         place = os.path.join(scratch, "run.json")
@@ -68,15 +68,14 @@ def ci(
 
 def _run_options(voice: Voice, passed: dict[str, Any]) -> list[str]:
     words: list[str] = []
-    for flags, metavar, _ in PASSED:
-        value = passed.get(flags[2:].replace("-", "_"))
-        if not metavar:
-            words += [flags] if value else []
-        elif isinstance(value, tuple):
-            for each in value:
-                words += [flags, each]
+    for name, value in passed.items():
+        flag = PASSED[name].opts[0]
+        if isinstance(value, tuple):
+            words += [word for each in value for word in (flag, each)]
+        elif PASSED[name].is_flag:
+            words += [flag] if value else []
         elif value is not None:
-            words += [flags, value]
+            words += [flag, value]
     return words + ["-q"] * voice.quiet + ["-v"] * voice.verbose
 
 
@@ -119,7 +118,7 @@ def _report(voice: Voice, record: dict[str, Any], summary: str, manifests: str |
     from shark.model.manifest import manifests as all_manifests
     from shark.view.markdown import summary as markdown
 
-    every = list(all_manifests(record))
+    every = list(all_manifests(cast("RunRecord", record)))
     cwd = record.get("command", {}).get("cwd", "")
     if summary:
         _write(summary, markdown(record, every, cwd).encode("utf-8", "backslashreplace"), append=True)

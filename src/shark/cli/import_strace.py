@@ -21,7 +21,10 @@ def import_strace(voice: Voice, log: str) -> int:
     """
     from shark import record
 
-    run = record.import_strace(log)
+    outcome = record.import_strace(log)
+    run = outcome.record["id"]
+    for warning in outcome.warnings:
+        voice.warn(warning)
     if voice.as_json:
         voice.document({"schema": "shark/import-strace/1", "run": run})
     else:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from shark.cli.common import Voice, command
+from shark.errors import SharkError
 from shark.view.words import counted, short_id
 
 
-@command("recover", ("shark recover", "Finish every run that was broken off"), ("shark recover @1", "Only the latest"))
+@command(
+    "recover", ("shark recover", "Finish every run that was broken off"), ("shark recover 7f3a9c21", "Only this run")
+)
 @click.argument("run", required=False)
 def recover(voice: Voice, run: str | None) -> int:
     """Make run records and manifests of runs whose shark was killed, from their journals.
@@ -18,10 +23,20 @@ def recover(voice: Voice, run: str | None) -> int:
     """
     from shark import record
 
-    found = list(record.recover(run))
+    found = record.recover(_journal(run) if run else None)
     if voice.as_json:
         voice.document({"schema": "shark/recover/1", "runs": found})
     else:
         ids = ", ".join(map(short_id, found))
         voice.line(f"{counted(len(found), 'run')} recovered: {ids}" if found else "nothing to recover")
     return 0
+
+
+def _journal(spec: str) -> str:
+    """The id of the one unfinished run that `spec` begins or ends; `spec` itself if there is none."""
+    from shark.store.home import Store
+
+    some = [run for run in Store.open(os.environ).journals() if run.startswith(spec) or run.endswith(spec)]
+    if len(some) > 1:
+        raise SharkError(f"{spec!r} is not unique: {len(some)} unfinished runs have it", f"They are: {', '.join(some)}")
+    return some[0] if some else spec

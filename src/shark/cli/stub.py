@@ -1,57 +1,68 @@
-"""`shark run` as the other commands see it: for help, completion and the manual. It is `cli/run.py` that does it."""
+"""`shark run` as the other commands see it: for help, completion and the manual. It is `cli/run.py` that does it.
+
+Its options and texts are read from its own help text, so that there is one place where they are written.
+"""
 
 from __future__ import annotations
+
+import re
+from typing import Any
 
 import click
 
 from shark.cli.common import Command
-from shark.cli.run_options import EXAMPLES, OPTIONS, REPEATABLE
+from shark.cli.run import HELP, main
+
+REPEATABLE = "May be repeated."
+"""What the help text says of options that may be given more than once."""
+
+_OPTION = re.compile(r"^  (-.*?)(?:\n? {2,}(.*(?:\n {20,}.*)*))?$", re.MULTILINE)
+_EXAMPLES = re.compile(r"^  (shark run .*)$", re.MULTILINE)
 
 
-def option(flags: str, metavar: str, text: str) -> click.Option:
-    """One of run's options as click's."""
-    names = flags.split(", ")
+def options() -> list[click.Option]:
+    """The options of `shark run`, as click's."""
+    section = HELP.partition("Options:\n")[2].partition("\n\n")[0]
+    rows = [(found[1].strip(), " ".join((found[2] or "").split())) for found in _OPTION.finditer(section)]
+    return [_option(flags, text) for flags, text in rows if flags != "--help"]
+
+
+def _option(flags: str, text: str) -> click.Option:
+    names, _, metavar = flags.rpartition(" ") if not flags.rpartition(" ")[2].startswith("-") else (flags, "", "")
     if not metavar:
-        return click.Option(names, is_flag=True, help=text)
-    choice = click.Choice(metavar.split("|")) if "|" in metavar else click.STRING
-    return click.Option(names, type=choice, metavar=metavar, multiple=names[-1] in REPEATABLE, help=text)
+        return click.Option(names.split(", "), is_flag=True, help=text)
+    kind = click.Choice(metavar.split("|")) if "|" in metavar else click.STRING
+    return click.Option(names.split(", "), type=kind, metavar=metavar, multiple=REPEATABLE in text, help=text)
 
 
 class _Run(Command):
     """Everything after `run` belongs to its own parser; the options here are only shown and completed."""
 
+    def get_help(self, ctx: click.Context) -> str:
+        return HELP.rstrip("\n")
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if ctx.resilient_parsing:  # completion
             return super().parse_args(ctx, args)
-        if args[:1] in (["--help"], ["-h"]):
-            click.echo(ctx.get_help(), color=ctx.color)
-            ctx.exit()
         ctx.args = list(args)
         return []
 
-    def invoke(self, ctx: click.Context) -> int:
-        from shark.cli.run import main
-
+    def invoke(self, ctx: click.Context) -> Any:
         return main(ctx.args)
+
+
+def _about() -> str:
+    body = HELP.partition("\n\n")[2]
+    before, _, after = body.partition("Options:\n")
+    status = after.partition("\n\n")[2].partition("Example")[0]
+    return f"{before.strip()}\n\n{status.strip()}"
 
 
 run = _Run(
     "run",
-    params=[*(option(*row) for row in OPTIONS), click.Argument(["cmd"], metavar="CMD...", nargs=-1, required=True)],
-    examples=EXAMPLES,
+    params=[*options(), click.Argument(["command"], metavar="COMMAND...", nargs=-1, required=True)],
+    help=_about(),
+    examples=tuple((line, "") for line in _EXAMPLES.findall(HELP.partition("\nExample")[2])),
     context_settings={"allow_interspersed_args": False},
     options_metavar="[OPTIONS] --",
-    help="""Run a command, and leave a manifest on every file that it writes.
-
-    The command is not changed: same input and output, terminal, signals and exit status. What it read, wrote and
-    executed is recorded in the store, and each file that it wrote says where it came from (shark inspect FILE).
-
-    Exit status: the command's own; 125 if shark itself fails before it starts, 126 if it cannot be executed, 127 if it
-    is not found.""",
 )
-
-
-def help_text() -> str:
-    """The text of `shark run --help`."""
-    context = click.Context(run, info_name="shark run", max_content_width=100)
-    return run.get_help(context) + "\n"

@@ -71,9 +71,7 @@ def _state(page: Page, found: Document, manifest: Document) -> None:
     if state == "current":
         page.line(Span(f"{look.sign('ok')} unchanged since it was made", "good"), Span(since))
     elif state == "modified":
-        page.line(
-            Span(f"{look.sign('bad')} changed since: what follows describes earlier contents", "bad"), Span(since)
-        )
+        page.line(Span(f"{look.sign('bad')} changed since: this describes earlier contents", "bad"), Span(since))
     else:
         note = "not known whether it is unchanged: no digest to compare with"
         page.line(Span(f"{look.sign('unknown')} {note}", "warn"), Span(since))

@@ -9,15 +9,18 @@ from shark.view.page import Page, Row, Span, cell
 from shark.view.reading import Document, each, mapping, number, text, texts, value
 
 
-def command_fields(page: Page, document: Document) -> None:
-    """What was run, where, when, for how long and how it ended; of a manifest or a run record."""
+def command_fields(page: Page, document: Document, *, writer: bool = True) -> None:
+    """What was run, where, when, for how long and how it ended; of a manifest or a run record.
+
+    With `writer` also the process that wrote the output, where that is not the command itself.
+    """
     look = page.look
     command = mapping(document, "command")
     if argv := texts(command, "argv"):
         page.field("Command", Span(words.command(argv, ascii_only=look.ascii)))
-    writer = texts(document, "process", "argv")
-    if writer and writer != argv:
-        page.field("Written by", Span(words.command(writer, ascii_only=look.ascii)))
+    last = texts(document, "process", "argv")
+    if writer and last and last != argv:
+        page.field("Written by", Span(words.command(last, ascii_only=look.ascii)))
     if cwd := text(command, "cwd"):
         page.field("In", Span(words.visible(cwd, ascii_only=look.ascii), "path"))
     how, failed = words.ending(command)

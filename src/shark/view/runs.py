@@ -12,6 +12,8 @@ from shark.view.reading import Document, each, mapping, number, text, texts, val
 
 PROCESSES = 60
 """So many processes are shown of a run's tree, unless the look is verbose."""
+DEEPEST = 80
+"""Branches of a tree take no more columns than this."""
 PACKAGES = 20
 """So many packages are shown of a run's software, unless the look is verbose."""
 
@@ -35,13 +37,22 @@ def _log_row(page: Page, run: Document) -> Row:
     return Row(
         (
             cell(words.short_id(text(run, "id")), "title"),
-            cell(words.moment(text(command, "start")), "dim"),
+            cell(_minute(text(command, "start")), "dim"),
             cell(words.duration(number(command, "seconds"))),
-            cell(f"{state} {how}" if failed else state, "bad" if failed else "good" if how else "warn"),
+            cell(
+                f"{state} {how.removeprefix('killed by ')}" if failed else state,
+                "bad" if failed else "good" if how else "warn",
+            ),
             cell("" if count is None else words.counted(int(count), "output"), "" if count else "dim"),
             (*((Span(f"[{name}] ", "label"),) if name else ()), Span(said)),
         )
     )
+
+
+def _minute(stamp: str) -> str:
+    """A time as short as a listing wants it: without seconds, and without the zone."""
+    time = words.parse_time(stamp)
+    return f"{time:%Y-%m-%d %H:%M}" if time else words.visible(stamp)
 
 
 def _shortened(page: Page, rows: Sequence[Row], column: int, at_least: int) -> list[Row]:
@@ -100,7 +111,9 @@ def _tree(page: Page, processes: list[Document]) -> Iterator[Row]:
         yield _process_row(page, process, lead, below)
         inner = children.pop(number(process, "n"), [])
         for n, child in enumerate(reversed(inner)):
-            stack.append((child, below + (tee if n else end), below + (bar if n else "    ")))
+            # Beyond some depth the branches stay where they are: a chain of forks would push the text off the page.
+            further = below if len(below) > DEEPEST else below + (bar if n else "    ")
+            stack.append((child, below + (tee if n else end), further))
 
 
 def _process_row(page: Page, process: Document, lead: str, below: str) -> Row:
@@ -122,12 +135,12 @@ def _process_row(page: Page, process: Document, lead: str, below: str) -> Row:
 
 def program(page: Page, process: Document) -> str:
     """What a process ran: its last program, or that it is a copy of its parent."""
-    images = each(process, "images")
+    images = [image for image in each(process, "images") if text(image, "exe") or texts(image, "argv")]
     if not images:
         return "(fork)"
     argv = texts(images[-1], "argv") or [text(images[-1], "exe")]
     said = words.command(argv, ascii_only=page.look.ascii)
-    return said if len(images) == 1 else f"{said} (program {len(images)} of this process)"
+    return said if len(images) == 1 else f"{said} (after {words.counted(len(images) - 1, 'other program')})"
 
 
 def _length(process: Document) -> float | None:
@@ -166,7 +179,7 @@ def _steps(page: Page, record: Document, argv: list[str]) -> None:
     page.head("Steps", "what read and wrote data")
     for step in steps if page.look.verbose else steps[:PROCESSES]:
         n = number(step, "n")
-        said = cell(program(page, step)) if texts(step, "images", "argv") or each(step, "images") else cell("(fork)")
+        said = cell(program(page, step))
         room = page.look.width - 8 if page.look.width and not page.look.verbose else 0
         page.line(
             Span(f"{n:>4}  ", "label"), *(cut(said, max(room, 24), page.look.sign("more")) if room else said), hang=6

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -28,11 +27,9 @@ def visible(text: str, *, ascii_only: bool = False) -> str:
 
 
 def _harmless(char: str, ascii_only: bool) -> bool:
-    if char.isascii():
-        return char.isprintable()
-    if ascii_only:
+    if ascii_only and not char.isascii():
         return False
-    return char in _JOINERS or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"}
+    return char.isprintable() or char in _JOINERS
 
 
 def _escape(char: str) -> str:

@@ -1,0 +1,53 @@
+"""`shark forget`: remove runs from the store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+import click
+
+from shark.cli.common import FILE, Voice, command
+from shark.errors import SharkError
+from shark.view.words import counted, short_id
+
+
+@command(
+    "forget",
+    ("shark forget @1", "The latest run"),
+    ("shark forget 7f3a9c21 0192f00d", "Two runs, by the ends of their ids"),
+)
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=FILE)
+def forget(voice: Voice, runs: tuple[str, ...]) -> int:
+    """Remove runs, and what only they need, from the store.
+
+    The files that they made stay, with the manifests on them (shark strip removes those). Exit status: 0; 1 if a run is
+    unknown, and then the others are removed nevertheless.
+    """
+    from shark.store.forget import forget as forget_run
+    from shark.store.home import Store
+
+    store = Store.open(os.environ)
+    done = []
+    # All are looked up first: @1 is another run once the latest is gone.
+    for run in dict.fromkeys(_known(voice, store.find, runs)):
+        try:
+            gone = forget_run(store, run)
+        except SharkError as error:
+            voice.trouble(error)
+            continue
+        done.append({"run": run, "objects": gone.objects, **({"kept": gone.kept} if gone.kept else {})})
+        if not voice.as_json:
+            more = f", {gone.kept}" if gone.kept else ""
+            voice.line(f"run {short_id(run)} forgotten, with {counted(gone.objects, 'object')}{more}")
+    if voice.as_json:
+        voice.document({"schema": "shark/forget/1", "runs": done})
+    return 0
+
+
+def _known(voice: Voice, find: Callable[[str], str], specs: tuple[str, ...]) -> Iterator[str]:
+    for spec in specs:
+        try:
+            yield find(spec)
+        except SharkError as error:
+            voice.trouble(error)

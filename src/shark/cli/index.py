@@ -1,0 +1,43 @@
+"""`shark index`: bring the index up to date, or make it anew."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+
+import click
+
+from shark.cli.common import Voice, command
+from shark.errors import SharkError
+from shark.view.words import counted
+
+
+@command("index", ("shark index", "After records were copied in with rsync"), ("shark index --rebuild", "Make it anew"))
+@click.option("--rebuild", is_flag=True, help="Forget the index and read all records again.")
+def index(voice: Voice, rebuild: bool) -> int:
+    """Bring the index of the store up to date, and check all records.
+
+    The other commands do so by themselves; the index can be deleted at any time. Exit status: 0; 1 if records cannot be
+    read.
+    """
+    from shark.store.home import Store
+    from shark.store.index import Index
+
+    store = Store.open(os.environ)
+    with closing(Index.open(store, os.environ)) as opened:
+        if rebuild:
+            opened.rebuild()
+        runs = len(opened.runs())
+        problems = opened.problems()
+        warnings = [*store.warnings, *opened.warnings]
+    for warning in warnings:
+        voice.warn(warning)
+    for _, problem in problems:
+        voice.trouble(SharkError(problem, "Restore it from a copy, or `shark forget` it.", 1))
+    if voice.as_json:
+        damaged = [{"run": run, "problem": problem} for run, problem in problems]
+        path = store.index_path
+        voice.document({"schema": "shark/index/1", "path": path, "runs": runs, "damaged": damaged})
+    else:
+        voice.line(f"{counted(runs, 'run')} in the index" + (f", {len(problems)} damaged" if problems else ""))
+    return 0

@@ -1,0 +1,79 @@
+"""`shark log`: the runs, newest first."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from shark.cli.common import Voice, command
+from shark.view import reading, words
+from shark.view.page import Page
+
+if TYPE_CHECKING:
+    from shark.store.index import RunRow
+
+SHOWN = 30
+"""So many runs are shown, unless another number is asked for."""
+
+
+@command("log", ("shark log", "The latest runs"), ("shark log --failed -n 5", "The last five that failed"))
+@click.option("-n", "--number", type=click.IntRange(min=0), default=SHOWN, help=f"So many runs ({SHOWN}); 0 for all.")
+@click.option("--name", metavar="NAME", help="Only runs of that name.")
+@click.option("--tag", metavar="KEY=VALUE", help="Only runs with that tag.")
+@click.option("--failed", is_flag=True, help="Only runs whose command failed.")
+def log(voice: Voice, number: int, name: str | None, tag: str | None, failed: bool) -> int:
+    """List the runs in the store, newest first: id, start, duration, how it ended, outputs, command.
+
+    Exit status: 0; 1 if options ask for certain runs and there is none.
+    """
+    from shark.store.home import Store
+    from shark.store.index import Index
+
+    store = Store.open(os.environ)
+    with closing(Index.open(store, os.environ)) as index:
+        chosen = bool(name or tag or failed)
+        found = map(_entry, index.runs(-1 if chosen or not number else number))
+        runs = list(islice((run for run in found if _fits(run, name, tag, failed)), number or None))
+        problems = index.problems()
+        warnings = [*store.warnings, *index.warnings]
+    for warning in warnings:
+        voice.warn(warning)
+    if problems:
+        voice.warn(f"{words.counted(len(problems), 'record')} cannot be read; `shark index` tells why")
+    if voice.as_json:
+        voice.document({"schema": "shark/log/1", "runs": runs})
+    else:
+        _show(voice, runs)
+    return 1 if chosen and not runs else 0
+
+
+def _show(voice: Voice, runs: list[dict[str, Any]]) -> None:
+    from shark.view.runs import add_log
+
+    if not runs:
+        voice.warn("no runs")
+        return
+    page = Page(voice.look())
+    add_log(page, runs)
+    voice.page(page)
+
+
+def _fits(run: dict[str, Any], name: str | None, tag: str | None, failed: bool) -> bool:
+    key, _, value = (tag or "").partition("=")
+    return (
+        (name is None or run.get("name") == name)
+        and (tag is None or reading.mapping(run, "tags").get(key) == value)
+        and (not failed or words.ending(run["command"])[1])
+    )
+
+
+def _entry(row: RunRow) -> dict[str, Any]:
+    """What a listing says of a run, named as in its record; `outputs` and `gaps` are counts."""
+    command = {"argv": list(row.argv), "cwd": row.cwd, "start": row.start, "end": row.end, "seconds": row.seconds}
+    ended = {key: value for key, value in (("exit", row.exit), ("signal", row.signal)) if value >= 0}
+    entry = {"id": row.id, "name": row.name, "tags": row.tags, "parent": row.parent, "command": {**command, **ended}}
+    return {**{key: value for key, value in entry.items() if value}, "outputs": row.outputs, "gaps": row.gaps}

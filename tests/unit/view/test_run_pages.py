@@ -1,0 +1,127 @@
+"""The pages of `shark log`, `shark show`, `shark doctor`, and the summary for CI."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shark.view.doctor import add_checks
+from shark.view.markdown import summary
+from shark.view.runs import add_log, add_run
+
+from .documents import command, manifest, page, record, widest
+
+
+def test_log_is_one_line_for_each_run():
+    """On a terminal a long command is cut; in a file it is whole."""
+    runs = [
+        {"id": "0193-11111111", "command": command(argv=["make", "x" * 200]), "outputs": 3, "name": "fit"},
+        {"id": "0193-22222222", "command": command(exit=2), "outputs": [{}]},
+        {"id": "0193-33333333", "command": {"argv": ["a"], "signal": 15}, "outputs": 0},
+    ]
+    narrow, wide = page(80), page(0)
+    add_log(narrow, runs)
+    add_log(wide, runs)
+    assert len(narrow.lines) == 3
+    assert widest(narrow) <= 80
+    assert "x" * 200 in wide.text()
+    assert re.search(r"^22222222 .* ✗ exit 2 +1 output  Rscript x.R 'a b'$", wide.text(), re.MULTILINE)
+    assert "✗ SIGTERM" in wide.text()
+    assert "[fit] make" in wide.text()
+
+
+def test_show():
+    """Processes as a tree, steps from data to data, outputs with what was attached, software, gaps."""
+    here = page(100)
+    add_run(here, record())
+    text = here.text()
+    assert "Named       fit, data=v2" in text
+    assert re.search(r"^  make all +1.23 s  0.50 s cpu  5.0 MB$", text, re.MULTILINE)
+    assert "├── sort in.csv" in text
+    assert "└── (fork)" in text
+    assert "killed by SIGKILL" in text
+    assert "   2  sort in.csv\n      reads  in.csv\n      writes out.csv\n" in text
+    assert "libc" not in text
+    assert "not attached: of role cache" in text
+    assert "2 times" in text
+    assert widest(here) <= 100
+
+
+def test_a_deep_and_a_circular_tree():
+    """A chain of 5,000 forks, and parents that are each other's: every process at most once, and no recursion."""
+    chain = [{"n": n, "parent": n - 1, "images": []} for n in range(1, 5001)]
+    here = page(0, verbose=True)
+    add_run(here, {**record(), "processes": chain, "edges": []})
+    assert here.text().count("(fork)") == 5000
+    circle = [{"n": 1, "parent": 2}, {"n": 2, "parent": 1}, {"n": 3, "parent": 3}]
+    add_run(page(80), {**record(), "processes": circle})
+
+
+def test_many_processes_are_counted():
+    """Of a large build some processes are shown, and the rest counted."""
+    many = [{"n": n, "parent": 0, "images": [{"argv": ["cc"]}]} for n in range(500)]
+    here = page(80)
+    add_run(here, {**record(), "processes": many, "edges": []})
+    assert "Processes  500 processes" in here.text()
+    assert "… and 440 more; -v shows them" in here.text()
+
+
+json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(sorted(record())), json)
+def test_any_record_gives_a_page(key, value):
+    """Wrong types in any field do not raise."""
+    damaged = {**record(), key: value}
+    here = page(80)
+    add_run(here, damaged)
+    add_log(here, [damaged])
+    assert summary(damaged, [manifest(**{key: value})], "/home/ann/p")
+
+
+def test_summary_for_ci():
+    """Outputs, data inputs (not code), software, gaps; nothing in a name can break the table or act as markup."""
+    told: dict[str, Any] = record()
+    told["outputs"][0]["path"] = "/home/ann/p/a|b`c\n<img>.csv"
+    text = summary(told, [manifest(), manifest()], "/home/ann/p")
+    assert text.startswith("## Where the files come from\n\n`make all`\n\nexit 0, took 1.23 s, run `0193aaaa")
+    assert "| ``a\\|b`c\\n<img>.csv`` | 9 B |  |" in text
+    assert text.count("data/in.csv") == 1
+    assert "x.R" not in text
+    assert "| make | 4.3-4.1 | deb |" in text
+    assert "| io\\_uring | a ring |" in text
+
+
+def test_summary_of_a_failure_and_of_much():
+    """A failed run says so; tables end after some rows, and say how many are left."""
+    told = record()
+    told["command"] = command(exit=2)
+    told["coverage"] = {"complete": True, "gaps": []}
+    told["outputs"] = [{"path": f"/o/{n}"} for n in range(500)]
+    text = summary(told, [], "")
+    assert "## Files made by a failed run" in text
+    assert "… and 450 more" in text
+    assert "Nothing escaped the trace." in text
+
+
+@pytest.mark.parametrize(("state", "said"), [("ok", "can trace here"), ("fail", "cannot trace here")])
+def test_doctor(state, said):
+    """Each check with what to do below it, and the verdict."""
+    document = {
+        "checks": [{"name": "tracing", "state": state, "detail": "x" * 100, "advice": "Do this."}],
+        "notes": ["Mind " * 40],
+    }
+    here = page(80)
+    add_checks(here, document)
+    assert said in here.text()
+    assert "Do this." in here.text()
+    assert widest(here) <= 80
