@@ -131,7 +131,11 @@ def _supervise(plan: Plan, run: str, parent: str, link: launcher.Link, front: Fr
         return
     if front:
         tracing.front = front
-    tracing.trace()
+    try:
+        tracing.trace()
+    except Exception as problem:  # noqa: BLE001  said, and the command's parent not left waiting for its end
+        voice.fault(problem)
+        tracing.let_go()
 
 
 def _why_not(problem: kernel.Failed) -> str:
@@ -248,6 +252,12 @@ class _Tracing:
         self._voice.close()
         if supervisor.alive and not self._failed:
             self._go_on()
+
+    def let_go(self) -> None:
+        """Something is broken in here: stay with the command, since without a tracer its calls would fail."""
+        self._held_back = []
+        self._supervisor.run_on()
+        self._supervisor.release_root()
 
     def _end_root(self) -> None:
         self._seconds = (self._supervisor.root_ending or time.monotonic()) - self._clock
