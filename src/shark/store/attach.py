@@ -168,7 +168,7 @@ def _attributes(file: int, text: bytes, summary: Callable[[], bytes]) -> tuple[W
 def _compressed(file: int, text: bytes, summary: bytes) -> tuple[Where, str]:
     try:
         os.setxattr(file, ATTRIBUTE, summary)
-        packed = zlib.compress(text, 9)
+        packed = zlib.compress(text, 6)
         if len(packed) <= _LARGEST:
             os.setxattr(file, COMPRESSED, packed)
             return "zlib", ""

@@ -240,6 +240,8 @@ class Store:
         raise SharkError(f"run {run} is recorded already, with other content", "Records are never changed.")
 
     def _rescue(self, run: str, data: bytes, error: OSError) -> bytes:
+        import shutil
+
         where = os.fsdecode(self.root)
         store = _temporary(self._environ, f"the record of run {run} cannot be written to {where} ({error.strerror})")
         path = store.record_path(run)
@@ -247,6 +249,7 @@ class Store:
             files.make_private(os.path.dirname(path))
             files.write_whole(path, data, sync=True)
         except OSError as again:
+            shutil.rmtree(store.root, ignore_errors=True)  # it is empty, and ours
             raise SharkError(f"cannot keep the record of run {run}: {again.strerror}", _room(again)) from again
         self.warnings += store.warnings
         return path

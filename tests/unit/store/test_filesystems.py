@@ -171,3 +171,19 @@ def test_a_store_on_a_full_disk_gives_way_to_a_temporary_one(tmp_path: Path) -> 
         path = store.write_record(record)
         assert path.startswith(os.fsencode(tmp_path / "shark-store-"))
         assert len(store.warnings) == 1
+
+
+def test_a_store_on_a_read_only_medium_can_be_asked(tmp_path: Path) -> None:
+    from shark.store.home import Store
+    from shark.store.index import Index
+
+    with mounted(tmp_path, "-t", "tmpfs", "none") as point:
+        environ = {"SHARK_HOME": str(point / "store"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+        Store.open(environ, write=True).write_record({"schema": "shark/run/1", "id": example.RUN})
+        subprocess.run(["mount", "-o", "remount,ro", str(point)], check=True)
+        for _ in range(2):
+            index = Index.open(Store.open(environ), environ)
+            assert [run.id for run in index.runs()] == [example.RUN]
+            assert index.warnings == []
+            index.close()
+        assert os.listdir(point / "store") == ["runs"]

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shark.errors import NotFound, RecordDamaged, SharkError
-from shark.store import filesystems, places, records
+from shark.store import files, filesystems, places, records
 from shark.store.home import Store
 
 from . import example
@@ -187,3 +189,19 @@ def test_no_home_directory_means_a_temporary_store(tmp_path: Path, monkeypatch: 
     assert "home" in store.warnings[0]
     with pytest.raises(SharkError, match="home"):
         Store.open({})
+
+
+def test_a_record_that_fits_nowhere_is_an_error_that_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    store = Store.open({"SHARK_HOME": str(tmp_path / "store"), "TMPDIR": str(tmp_path / "tmp")}, write=True)
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files, "write_whole", full)
+    with pytest.raises(SharkError, match="cannot keep") as caught:
+        store.write_record(record())
+    assert "Make room" in caught.value.hint
+    assert list((tmp_path / "tmp").iterdir()) == []

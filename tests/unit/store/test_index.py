@@ -311,3 +311,18 @@ def test_forgetting_a_damaged_run_or_beside_one_keeps_all_objects(store: Store) 
     assert forget(store, example.run_id(2)).kept
     assert os.path.exists(store.object_path(mine))
     assert list(store.runs()) == []
+
+
+def test_an_index_that_is_damaged_inside_does_not_hinder(store: Store, environ: dict[str, str]) -> None:
+    for n in range(20):
+        store.write_record(record(n))
+    Index.open(store, environ).close()
+    with open(store.index_path, "r+b") as stream:
+        stream.seek(4096)
+        stream.write(b"\xaa" * (os.stat(store.index_path).st_size - 4096))
+    damaged = Index.open(store, environ)
+    assert len(damaged.runs()) == 20
+    assert len(damaged.warnings) == 1
+    again = Index.open(store, environ)
+    assert len(again.runs()) == 20
+    assert again.warnings == []
