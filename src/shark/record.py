@@ -21,7 +21,7 @@ from shark.content.digestcache import DigestCache
 from shark.content.masking import mask_argv, mask_text
 from shark.errors import NotFound, RecordDamaged, SharkError
 from shark.model.documents import OutputEntry, RunRecord
-from shark.model.facts import Facts, Header, Question
+from shark.model.facts import Facts, HashTask, Header
 from shark.model.questions import hash_plan
 from shark.model.run import RunModel
 from shark.store.attach import Attached, Attacher, Version
@@ -70,7 +70,7 @@ def finish(
     facts = Facts(context=dict(context), gaps=list(gaps), seconds=seconds)
     cache = DigestCache.of_user(os.environ)
     try:
-        hashed = _find_out(model, facts, header, settings, cache)
+        hashed = _find_out(model, facts, header, store, settings, cache)
         record = build_record(model, facts, header)
         if settings.recorded:
             record["outputs"] = [entry for entry in record["outputs"] if _version_of(entry) not in settings.recorded]
@@ -107,7 +107,7 @@ def _of_subrun(header: Header, run: str) -> Header:
 
 
 def _find_out(
-    model: RunModel, facts: Facts, header: Header, settings: Settings, cache: DigestCache
+    model: RunModel, facts: Facts, header: Header, store: Store, settings: Settings, cache: DigestCache
 ) -> dict[bytes, hashing.Hashed]:
     from shark.content.packages import owners
 
@@ -116,17 +116,15 @@ def _find_out(
         facts.stats[question.n] = statx(question.path, flags=AT_STATX_DONT_SYNC | AT_SYMLINK_NOFOLLOW)
     facts.owners = owners(question.path for question in questions)
     plan = hash_plan(model, facts, header)
-    cached = [task.path for task in plan if not task.fresh]
-    fresh = [task.path for task in plan if task.fresh]
-    hashed = hashing.hash_files(cached, mode=settings.hash, cache=cache)
-    hashed.update(hashing.hash_files(fresh, mode="full" if settings.hash == "auto" else settings.hash, cache=cache))
+    fresh = {task.path for task in plan if task.fresh}
+    hashed = hashing.hash_files([task.path for task in plan], mode=settings.hash, cache=cache, fresh=fresh)
     for task in plan:
         found = hashed[task.path]
         if found.sha256:
             facts.digests[task.n] = found.sha256
         else:
             facts.unhashed[task.n] = found.why
-    facts.input_runs = dict(_input_runs(questions, facts))
+    facts.input_runs = _makers(plan, model, facts, store)
     if "git" in facts.context:
         from shark.content.git import settle
 
@@ -135,20 +133,45 @@ def _find_out(
     return hashed
 
 
-def _input_runs(questions: Sequence[Question], facts: Facts) -> Iterator[tuple[int, list[str]]]:
-    """The run that made each input, by the manifest that the input itself carries and that still is true of it."""
+def _makers(plan: Sequence[HashTask], model: RunModel, facts: Facts, store: Store) -> dict[int, list[str]]:
+    """The runs that made each input: by the manifest that it carries, if that still is true of it; else by the store."""
+    found: dict[int, list[str]] = {}
+    asked: dict[tuple[bytes, str], int] = {}
+    for task in plan:
+        digest = facts.digests.get(task.n)
+        if not digest or model.files[task.n].current.process:
+            continue
+        run = _carried(task.path, digest)
+        if run:
+            found[task.n] = [run]
+        else:
+            asked[task.path, digest] = task.n
+    found.update((asked[key], runs) for key, runs in _recorded_makers(list(asked), store).items() if runs)
+    return found
+
+
+def _carried(path: bytes, digest: str) -> str:
+    """The run named by the manifest on a file, "" if there is none, or it is about another content."""
     from shark.store.manifests import digest_of, sidecar_path
+
+    if not _has_attribute(path) and not os.path.lexists(sidecar_path(path)):
+        return ""
     from shark.store.read import read_attached
 
-    for question in questions:
-        digest = facts.digests.get(question.n)
-        if not digest or question.made:
-            continue
-        if not _has_attribute(question.path) and not os.path.lexists(sidecar_path(question.path)):
-            continue
-        manifest = read_attached(question.path).manifest
-        if manifest and manifest.get("run") and digest_of(manifest, question.path)[0] == digest:
-            yield question.n, [manifest["run"]]
+    manifest = read_attached(path).manifest
+    return str(manifest.get("run", "")) if manifest and digest_of(manifest, path)[0] == digest else ""
+
+
+def _recorded_makers(files: Sequence[tuple[bytes, str]], store: Store) -> dict[tuple[bytes, str], list[str]]:
+    if not files:
+        return {}
+    from shark.store.index import Index
+
+    try:
+        return Index.open(store, os.environ).makers(files)
+    except (SharkError, OSError) as problem:
+        store.warnings.append(f"which runs made the inputs could not be looked up: {problem}")
+        return {}
 
 
 def _has_attribute(path: bytes) -> bool:

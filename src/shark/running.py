@@ -23,8 +23,8 @@ from shark.capture.supervisor import Options, Supervisor
 from shark.capture.waiting import Waiter
 from shark.content.context import Gatherer
 from shark.errors import EXIT_RUN, SharkError
-from shark.events import Event, GapSeen, RunEnded, RunStarted
-from shark.model.facts import Header
+from shark.events import Event, GapSeen, ImageStarted, RunEnded, RunStarted, SubRun
+from shark.model.facts import Header, text
 from shark.model.run import RunModel
 from shark.store.home import Store
 from shark.store.ids import uuid7
@@ -165,6 +165,16 @@ def _hash_descriptor(fd: int) -> Hashed:
         return Hashed(hashlib.file_digest(file, "sha256").hexdigest(), "")
 
 
+def _masked(event: Event) -> Event:
+    """An event without the secrets of a command line: nothing of those is ever written."""
+    if not isinstance(event, ImageStarted | RunStarted | SubRun):
+        return event
+    from shark.content.masking import mask_argv
+
+    masked = mask_argv([text(argument) for argument in event.argv])
+    return event._replace(argv=tuple(argument.encode("utf-8", "surrogateescape") for argument in masked))
+
+
 class _Tracing:
     """One run, from the seizing of its command to the last record. Lives in the supervisor."""
 
@@ -200,10 +210,12 @@ class _Tracing:
             self._voice.warn(f"no journal is kept, so a crash would lose the run: {problem.strerror}")
 
     def _write(self, event: Event) -> None:
+        if type(event) is GapSeen and event.kind == "nested-ptrace":
+            self._voice.warn("the command uses ptrace itself, which fails under a tracer; see `shark doctor`")
         if self._journal is None:
             return
         try:
-            self._journal.write(event)
+            self._journal.write(_masked(event))
         except OSError as problem:
             self._journal.close()
             self._journal = None
