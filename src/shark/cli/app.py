@@ -71,11 +71,11 @@ def shark() -> None:
 
 def main(arguments: list[str]) -> int:
     """Run a command (any but `run`) and give its exit status. Faults are told on stderr, without a traceback."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller (>&-), who wants to hear nothing
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  for as long as we live
     try:
-        if not arguments and VARIABLE not in os.environ:
-            sys.stderr.write(shark.get_help(click.Context(shark, info_name="shark", max_content_width=100)) + "\n")
-            return EXIT_USAGE
-        status = shark.main(arguments, prog_name="shark", standalone_mode=False)
+        status = _invoke(arguments)
         sys.stdout.flush()
         return status if isinstance(status, int) else 0
     except click.exceptions.Exit as end:
@@ -87,6 +87,17 @@ def main(arguments: list[str]) -> int:
     except Exception as error:  # noqa: BLE001  the outermost place: from here on there is only a traceback
         _drop_output()
         return _told(error)
+
+
+def _invoke(arguments: list[str]) -> Any:
+    """Call the command. Not by click's own main, which would handle interrupts and closed pipes in its own way."""
+    if VARIABLE in os.environ:
+        return shark.main(arguments, prog_name="shark", complete_var=VARIABLE, standalone_mode=False)
+    if not arguments:
+        sys.stderr.write(shark.get_help(click.Context(shark, info_name="shark", max_content_width=100)) + "\n")
+        return EXIT_USAGE
+    with shark.make_context("shark", arguments) as context:
+        return shark.invoke(context)
 
 
 def _told(error: Exception) -> int:

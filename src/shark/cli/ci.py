@@ -40,11 +40,16 @@ def _passed_on(function: Any) -> Any:
 @click.option(
     "--manifests", type=FILE, metavar="DIR", help="Write each output's manifest into DIR, as RUNID-NNNN.json."
 )
-@click.option("--json", "as_json", type=FILE, metavar="FILE", help="Write the run record to FILE.")
+@click.option("--json", "record_file", type=FILE, metavar="FILE", help="Write the run record to FILE.")
 @click.argument("cmd", metavar="CMD...", nargs=-1, required=True, type=click.UNPROCESSED)
 @_passed_on
 def ci(
-    voice: Voice, cmd: tuple[str, ...], summary: str | None, manifests: str | None, as_json: str | None, **passed: Any
+    voice: Voice,
+    cmd: tuple[str, ...],
+    summary: str | None,
+    manifests: str | None,
+    record_file: str | None,
+    **passed: Any,
 ) -> int:
     """Run a command as `shark run` does, for a CI job: with a Markdown summary, and manifests to upload.
 
@@ -58,7 +63,7 @@ def ci(
         try:
             record = _record(place, status)
             if record is not None:
-                _report(voice, record, summary or os.environ.get("GITHUB_STEP_SUMMARY", ""), manifests, as_json)
+                _report(voice, record, summary or os.environ.get("GITHUB_STEP_SUMMARY", ""), manifests, record_file)
         except SharkError as error:
             voice.trouble(error)
             voice.failed = 0  # the command's own failure tells more than ours
@@ -114,7 +119,7 @@ def _record(place: str, status: int) -> dict[str, Any] | None:
     return record
 
 
-def _report(voice: Voice, record: dict[str, Any], summary: str, manifests: str | None, as_json: str | None) -> None:
+def _report(voice: Voice, record: dict[str, Any], summary: str, manifests: str | None, record_file: str | None) -> None:
     from shark.model.manifest import manifests as all_manifests
     from shark.view.markdown import summary as markdown
 
@@ -124,8 +129,8 @@ def _report(voice: Voice, record: dict[str, Any], summary: str, manifests: str |
         _write(summary, markdown(record, every, cwd).encode("utf-8", "backslashreplace"), append=True)
     if manifests:
         _write_manifests(manifests, every)
-    if as_json:
-        _write(as_json, jsontext.dumps(record, indent=True) + b"\n")
+    if record_file:
+        _write(record_file, jsontext.dumps(record, indent=True) + b"\n")
     if voice.verbose:
         voice.warn(f"summary in {summary or 'no file'}, {len(every)} manifests in {manifests or 'no directory'}")
 

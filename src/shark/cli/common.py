@@ -101,13 +101,13 @@ def command(name: str, *examples: tuple[str, str], **settings: Any) -> Callable[
 
     def make(function: Callable[..., int]) -> Command:
         @functools.wraps(function)
-        def run(as_json: bool, quiet: bool, verbose: bool, **arguments: Any) -> int:
+        def run(quiet: bool, verbose: bool, as_json: bool = False, **arguments: Any) -> int:
             voice = Voice(as_json=as_json, quiet=quiet, verbose=verbose)
             return max(function(voice, **arguments), voice.failed)
 
         params = getattr(function, "__click_params__", [])
         params.reverse()
-        if not any(param.name == "as_json" for param in params):
+        if not any("--json" in param.opts for param in params):
             params.append(click.Option(["--json", "as_json"], is_flag=True, help="Write one JSON document to stdout."))
         params.append(click.Option(["-q", "--quiet"], is_flag=True, help="Say nothing but errors."))
         params.append(click.Option(["-v", "--verbose"], is_flag=True, help="Show everything, and explain."))

@@ -21,7 +21,9 @@ SHOWN = 30
 
 
 @command("log", ("shark log", "The latest runs"), ("shark log --failed -n 5", "The last five that failed"))
-@click.option("-n", "--number", type=click.IntRange(min=0), default=SHOWN, help=f"So many runs ({SHOWN}); 0 for all.")
+@click.option(
+    "-n", "--number", type=click.IntRange(min=0), metavar="N", default=SHOWN, help=f"So many runs ({SHOWN}); 0 for all."
+)
 @click.option("--name", metavar="NAME", help="Only runs of that name.")
 @click.option("--tag", metavar="KEY=VALUE", help="Only runs with that tag.")
 @click.option("--failed", is_flag=True, help="Only runs whose command failed.")

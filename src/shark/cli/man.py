@@ -80,7 +80,7 @@ def _command(found: click.Command, context: click.Context) -> Iterator[str]:
     yield from _prose(found.help or "")
     for param in found.get_params(context):
         record = param.get_help_record(context)
-        if record:
+        if record and record[1]:
             yield from _entry(*record)
     if isinstance(found, Command) and found.examples:
         yield ".PP"

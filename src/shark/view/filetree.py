@@ -18,7 +18,9 @@ KEPT = 5
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A file to show: its path, its size in bytes (None: not known), and further cells for its row."""
+    """A file to show: its path (ending in a slash for a directory that stands for its files), its size in bytes (None:
+    not known), and further cells for its row.
+    """
 
     path: str
     size: float | None = None
@@ -53,7 +55,7 @@ def _parts(path: str) -> list[str]:
     parts = path.split("/")
     if not parts[0]:
         parts[0:2] = ["/" + "".join(parts[1:2])]
-    return [part for part in parts if part] or [path]
+    return [part for part in parts if part not in {"", "."}] or [path]
 
 
 def _rows(node: _Node, lead: str, look: Look, limit: int, *, top: bool = False) -> Iterator[Row]:
@@ -88,7 +90,8 @@ def _entry(name: str, node: _Node, lead: str, follow: str, look: Look) -> Iterat
     if not node.leaves:
         yield Row(((Span(shown, "path"), Span("/", "dim")),), lead, follow)
     for leaf in node.leaves:
-        yield Row((cell(shown, "path"), cell(words.size(leaf.size)), *leaf.cells), lead, follow)
+        name_cell = (Span(shown, "path"), Span("/", "dim")) if leaf.path.endswith("/") else cell(shown, "path")
+        yield Row((name_cell, cell(words.size(leaf.size)), *leaf.cells), lead, follow)
 
 
 def _sum(nodes: Iterable[_Node]) -> tuple[int, float]:

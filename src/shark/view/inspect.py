@@ -21,6 +21,13 @@ SOURCES = {
 """Where a manifest was read, in words."""
 
 
+EVERYDAY = frozenset(
+    "base-files bash coreutils dash debianutils diffutils findutils gawk grep gzip hostname libc-bin locales login "  # noqa: SIM905
+    "mawk media-types mount netbase passwd perl-base procps sed sysvinit-utils tar tzdata util-linux".split()
+)
+"""Packages whose programs take part in every other run, and tell little about one."""
+
+
 def add_found(page: Page, found: Document) -> None:
     """Add what was found of one file: an element of the document of `shark inspect --json`."""
     page.blank()
@@ -71,7 +78,10 @@ def _state(page: Page, found: Document, manifest: Document) -> None:
     if state == "current":
         page.line(Span(f"{look.sign('ok')} unchanged since it was made", "good"), Span(since))
     elif state == "modified":
-        page.line(Span(f"{look.sign('bad')} changed since: this describes earlier contents", "bad"), Span(since))
+        page.line(
+            Span(f"{look.sign('bad')} changed since: this describes its contents", "bad"),
+            Span(f" of{since}" if since else " of then"),
+        )
     else:
         note = "not known whether it is unchanged: no digest to compare with"
         page.line(Span(f"{look.sign('unknown')} {note}", "warn"), Span(since))
@@ -140,6 +150,8 @@ def _leaf(page: Page, entry: Document) -> Leaf:
     if page.look.verbose:
         cells.insert(0, cell(words.visible(digest)[:12] if digest else page.look.sign("dash"), "dim"))
     path = text(entry, "path")
+    if files is not None:
+        path = path.rstrip("/") + "/"
     return Leaf(path, number(entry, "size"), tuple(cells))
 
 
@@ -164,8 +176,14 @@ def _software(page: Page, purls: list[str]) -> None:
 
 
 def _telling(purls: Iterable[str]) -> list[str]:
-    """The packages that say most about a result first: a language's own before the system's, libraries of C last."""
-    return sorted(purls, key=lambda p: (p.startswith(("pkg:deb", "pkg:rpm")), "/lib" in p, p))
+    """The packages that say most about a result first: languages', then programs', last libraries."""
+    return sorted(purls, key=lambda p: (p.startswith(("pkg:deb", "pkg:rpm")), _rank(words.package(p)[1]), p))
+
+
+def _rank(name: str) -> int:
+    if name in EVERYDAY or name.endswith(("-config", "-common", "-data", "-base")):
+        return 1
+    return 2 if name.startswith(("lib", "fonts-", "zlib")) else 0
 
 
 def _summary(page: Page, manifest: Document) -> None:

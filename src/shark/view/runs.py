@@ -168,7 +168,7 @@ def _steps(page: Page, record: Document, argv: list[str]) -> None:
     for edge in each(record, "edges"):
         file = files.get(number(edge, "file"))
         access = texts(edge, "access") or [text(edge, "access")]
-        if file is None or text(file, "role") not in MATTERS:
+        if file is None or text(file, "role") not in MATTERS or text(file, "kind") not in {"", "file"}:
             continue
         for kinds, table in ((READS, reads), (WRITES, writes)):
             if kinds & set(access):

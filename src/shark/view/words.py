@@ -54,7 +54,8 @@ def command(argv: Sequence[str], *, ascii_only: bool = False) -> str:
 
 def _quoted(word: str, ascii_only: bool) -> str:
     if visible(word, ascii_only=ascii_only) == word:
-        return shlex.quote(word)
+        # shlex.quote is right but hard to read where there are apostrophes: 'don'"'"'t'.
+        return f'"{word}"' if "'" in word and not set(word) & set('"$`\\!') else shlex.quote(word)
     escaped = word.replace("\\", "\\\\").replace("'", "\\'")
     return f"$'{visible(escaped, ascii_only=ascii_only)}'"
 

@@ -1,0 +1,182 @@
+"""What goes wrong is said in two lines, with the right exit status, and never as a traceback."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from .conftest import Shark
+
+FULL = "/dev/full"
+
+
+def told(done: subprocess.CompletedProcess[bytes], status: int) -> str:
+    """The complaint, which must have the form that the contract asks for."""
+    text = done.stderr.decode(errors="replace")
+    assert done.returncode == status, text
+    assert "Traceback" not in text
+    assert "internal error" not in text
+    assert re.match(r"shark: .+\n", text)
+    return text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["inspect"],
+        ["inspect", "--nonsense", "x"],
+        ["inspect", "nowhere"],
+        ["inspect", "nowhere/else"],
+        ["inspect", "\0"[:0] + "x" * 5000],
+        ["log", "-n", "-1"],
+        ["log", "-n", "many"],
+        ["completion", "tcsh"],
+        ["strip", "nowhere"],
+        ["import-strace", "nowhere"],
+        ["import-strace", "."],
+        ["show", "@0"],
+        ["show", "@x"],
+        ["ci"],
+        ["ci", "--hash", "perhaps", "--", "true"],
+        ["ci", "--summary", "/proc/none/x", "--", "true"],
+        ["ci", "--manifests", "/proc/none", "--", "true"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_and_trouble(shark: Shark, arguments):
+    """2, and what to do on the second line."""
+    text = told(shark(*arguments), 2)
+    assert len(text.splitlines()) >= 2
+
+
+def test_other_files_are_shown_nevertheless(runs: Shark):
+    """A path that does not exist does not hide the others."""
+    done = runs("inspect", "nowhere", "b.csv")
+    assert "nowhere: no such file" in told(done, 2)
+    assert b"sort a.csv" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [["log"], ["show", "@1"], ["inspect", "b.csv"], ["show", "--json", "@1"], ["man"]]
+)
+def test_a_full_disk(runs: Shark, arguments):
+    """Output that cannot be written is an error."""
+    with open(FULL, "wb") as full:
+        done = runs(*arguments, stdout=full, stderr=subprocess.PIPE)
+    assert "No space left" in told(done, 2)
+
+
+@pytest.mark.parametrize("arguments", [["show", "@1"], ["inspect", "--json", "b.csv"], ["log"]])
+def test_a_closed_pipe(runs: Shark, arguments):
+    """A reader that went away ends it, silently, as other programs."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = runs(*arguments, stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")
+
+
+@pytest.mark.parametrize("closed", ["1", "2"])
+def test_closed_descriptors(runs: Shark, closed):
+    """Called with stdout or stderr closed: nobody listens, and nothing else goes wrong."""
+    line = f'"$1" -m shark log {closed}>&-; "$1" -m shark show nonsense {closed}>&-'
+    done = subprocess.run(
+        ["sh", "-c", line, "sh", sys.executable], cwd=runs.work, env=runs.environ, capture_output=True, check=False
+    )
+    assert b"Traceback" not in done.stderr
+    assert done.returncode == 1
+
+
+def test_interrupted(shark: Shark):
+    """^C ends it by the signal, so that a shell's loop ends too."""
+    code = "import os, signal; from shark.cli import log, app; log.log.callback = lambda **_: os.kill(0, signal.SIGINT)"
+    program = f"{code}; from shark.__main__ import main; import sys; sys.argv = ['shark', 'log']; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=shark.environ, capture_output=True, start_new_session=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")
+
+
+def test_a_damaged_record(shark: Shark, edit_record):
+    """Not JSON, of a later schema, or of wrong types: a message, or a page with what can be shown."""
+    shark.run("sh", "-c", "echo > out")
+
+    def newer(record):
+        record["schema"] = "shark/run/9"
+
+    def odd(record):
+        record.update(processes={"a": 1}, files=[1, None, {"n": "x"}], edges=7, outputs=[[]], coverage=3, command=[])
+
+    edit_record(odd)
+    assert shark("show", "@1").returncode in (0, 2)
+    assert b"internal error" not in shark("show", "@1").stderr
+    edit_record(newer)
+    assert "shark/run/9" in told(shark("show", "@1"), 2)
+    path = max((shark.root / "store" / "runs").rglob("*.json.gz"))
+    path.write_bytes(b"not gzip")
+    assert "damaged" in told(shark("show", "@1"), 2)
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b"[]", b"\xff\x00", b'{"schema": "shark/manifest/1", "output": 3}', b"[" * 2000]
+)
+def test_a_damaged_attribute(shark: Shark, damage):
+    """Garbage in the attribute: the file is shown with what is wrong."""
+    (shark.work / "x").write_text("x")
+    try:
+        os.setxattr(shark.work / "x", "user.shark", damage)
+    except OSError:
+        pytest.skip("this file system keeps no user attributes")
+    done = shark("inspect", "x")
+    assert done.returncode == 1
+    assert b"internal error" not in done.stderr
+    assert done.stdout
+
+
+def test_an_internal_error_says_so(shark: Shark):
+    """A bug in shark is told as one, with how to get the traceback."""
+    code = "from shark.cli import log; log.log.callback = lambda **_: 1 / 0"
+    program = f"{code}; from shark.__main__ import main; import sys; sys.argv = ['shark', 'log']; sys.exit(main())"
+    done = subprocess.run([sys.executable, "-c", program], env=shark.environ, capture_output=True, check=False)
+    assert (done.returncode, done.stderr.startswith(b"shark: internal error: ZeroDivisionError")) == (2, True)
+    assert b"Traceback" not in done.stderr
+    debug = {**shark.environ, "SHARK_DEBUG": "1"}
+    assert (
+        b"Traceback"
+        in subprocess.run([sys.executable, "-c", program], env=debug, capture_output=True, check=False).stderr
+    )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.root
+def test_another_users_directory(shark: Shark):
+    """Without the permission to look or to write: a message."""
+    shark.root.chmod(0o711)
+    secret = shark.work / "secret"
+    secret.mkdir(0o700)
+    (secret / "x").write_text("x")
+    for place in shark.work.parents:
+        if place.stat().st_mode & 0o001 == 0:
+            pytest.skip("the test's directory is not open to other users")
+    done = shark("inspect", "secret/x", preexec_fn=lambda: os.setuid(65534))
+    told(done, 2)
+    assert b"ermission" in done.stderr
+
+
+def test_run_is_dispatched_before_click():
+    """`shark run` does not pay for the command line's library: 40 ms of the 100 that it may take."""
+    program = "import sys, shark.__main__, shark.cli.run; print('click' in sys.modules, 'rich' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout == b"False False\n"
+
+
+def test_pages_for_pipes_do_without_rich(runs: Shark):
+    """rich is for terminals."""
+    program = "import sys; from shark.cli.app import main; main(['log']); print('rich' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], env=runs.environ, capture_output=True, check=True)
+    assert done.stdout.endswith(b"False\n")
