@@ -7,6 +7,7 @@ import os
 import resource
 import shlex
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -65,8 +66,11 @@ class World:
     def __init__(self, shark_arguments: Sequence[str] = ()) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="shark-bench-"))
         self._arguments = list(shark_arguments)
+        self.begun = 0.0  # when the last run was started, by the monotonic clock
         self.environ = dict(os.environ)
         self.environ.pop("SHARK_RUN_ID", None)
+        # Whoever sets this compiles all modules at every start, which is no user's case.
+        self.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         for variable in ("SHARK_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
             place = self.root / "world" / variable.lower()
             place.mkdir(parents=True)
@@ -75,6 +79,8 @@ class World:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
     def __enter__(self) -> World:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _leave)  # the same as ^C: what was made is removed
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -112,7 +118,7 @@ class World:
         folder = self.folder(case)
         time.sleep(0.05)  # what the last run left to the machine, such as unlinking, shall not be this one's
         before = _processor_time()
-        begin = time.perf_counter()
+        self.begun = begin = time.monotonic()
         process = subprocess.Popen(
             words,
             cwd=folder,
@@ -122,7 +128,7 @@ class World:
             stderr=subprocess.PIPE,
         )
         process.wait()
-        seconds = time.perf_counter() - begin
+        seconds = time.monotonic() - begin
         _wait_for_all()
         assert process.stderr is not None
         said = process.stderr.read().decode(errors="replace").strip()
@@ -142,6 +148,10 @@ def measure(world: World, case: Case, ways: Sequence[str], repeat: int) -> Sampl
             if round_:
                 samples.add(way, seconds, processor)
     return samples
+
+
+def _leave(number: int, _: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def _processor_time() -> float:

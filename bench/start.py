@@ -13,7 +13,6 @@ import os
 import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from cases import find
@@ -73,13 +72,12 @@ def _phases(world: World, name: str, repeat: int, least: float) -> None:
     world.run(case, world.words(case, "shark"))
     for _ in range(repeat):
         file = world.root / "phases"
-        begin = time.monotonic()
         seconds, _ = world.run(case, [sys.executable, _INSIDE, "phases", str(file), "run", "--", *case.command])
         totals.append(seconds)
         for path in world.root.glob("phases.*"):
             spans = marshal.loads(path.read_bytes())
             os.unlink(path)
-            _collect(spans, begin, found.setdefault(_role(spans), {}))
+            _collect(spans, world.begun, found.setdefault(_role(spans), {}))
     print(f"{case.about}: {1000 * statistics.median(totals):.1f} ms with the instruments in it; times in ms")
     for role, phases in found.items():
         _print(role, phases, least)
