@@ -132,13 +132,13 @@ class RunModel:
         identity = event.file.stat.id if event.file.stat else before.stat.id
         if before.stat.id[:2] == identity[:2]:
             self._begin_version(file, before.stat, event)
-            versions.about_to_change(file, before, event.begin, event.end)
+            versions.about_to_change(file, before, event.begin)
         elif not event.truncated:
             # Another identity at the return than at the entry: replaced meanwhile, or copied up by an overlay that
             # keeps no numbers. Its content may have become part of the file either way.
             other = self.files.seen(event.file.path, before.stat, event.begin, event.end)
             self._begin_version(other, before.stat, event)
-            versions.about_to_change(other, before, event.begin, event.end)
+            versions.about_to_change(other, before, event.begin)
             self._note(event, event.process, other, kinds.READ, event.file.used)
             self._file(event.file, event.begin, event.end)  # the name is the present file's again
 
@@ -192,7 +192,7 @@ class RunModel:
             return
         self._begin_version(file, event.before.stat if event.before else event.file.stat, event)
         if event.before is not None:
-            versions.about_to_change(file, event.before, event.begin, event.end)
+            versions.about_to_change(file, event.before, event.begin)
         image = self.processes[event.process].image
         versions.changed(file, (event.process, image), event.begin, event.end, event.before, event.file.stat)
         self._note(event, event.process, file, kinds.WRITE, event.file.used)
@@ -221,7 +221,7 @@ class RunModel:
         if event.exchanged and before is not None:
             other = self.files.seen(event.old, before.stat, event.begin, event.end)
             self._begin_version(other, before.stat, event)
-            versions.about_to_change(other, before, event.begin, event.end)
+            versions.about_to_change(other, before, event.begin)
             self._note(event, event.process, other, kinds.RENAME, event.old)
 
     def _removed(self, event: Removed) -> None:
@@ -231,7 +231,7 @@ class RunModel:
         """A file lost the name `path`, by a removal or because another file took its place."""
         file = self.files.seen(path, before.stat, event.begin, event.end)
         self._begin_version(file, before.stat, event)
-        versions.about_to_change(file, before, event.begin, event.end)
+        versions.about_to_change(file, before, event.begin)
         self._note(event, event.process, file, kinds.REMOVE, path)
         self.files.unlink(path, file, before.stat, event.end)
 

@@ -41,7 +41,7 @@ INTERPRETERS: tuple[tuple[re.Pattern[str], Interpreter], ...] = tuple(
         (r"(ba|da|z|k|mk|a|ya)?sh|fish|busybox", _SHELL),
         (r"Rscript", _interpreter(inline="-e", values="-g")),
         (r"R|Rterm", _interpreter(values="-g -d --gui --debugger --encoding", scripts="-f --file", positional=False)),
-        (r"julia[0-9.]*", _interpreter(values="-p -t -J -C -H -L --project --threads --sysimage", inline="-e -E")),
+        (r"julia[0-9.]*", _interpreter(values="-p -t -J -C -H -L --threads --sysimage", inline="-e -E")),
         (r"perl[0-9.]*", _interpreter(inline="-e -E", values="-I -M -m")),
         (r"ruby[0-9.]*", _interpreter(inline="-e", values="-I -r -C")),
         (r"node(js)?|deno|bun", _interpreter(inline="-e -p --eval --print", values="-r --require --import --loader")),

@@ -110,9 +110,9 @@ def _outside(file: File, stat: Stat, begin: int, end: int) -> None:
     file.start(version)
 
 
-def about_to_change(file: File, before: Before, begin: int, end: int) -> None:
+def about_to_change(file: File, before: Before, begin: int) -> None:
     """Take the digest of the version that a call was about to change, replace or remove."""
-    version = _version_before(file, before.stat, begin, end)
+    version = _version_before(file, before.stat, begin)
     if before.sha256:
         version.sha256, version.why = before.sha256, ""
     elif before.stat.size == 0 and file.regular and before.stat.id.ino:
@@ -121,13 +121,13 @@ def about_to_change(file: File, before: Before, begin: int, end: int) -> None:
         version.why = before.why
 
 
-def _version_before(file: File, stat: Stat, begin: int, end: int) -> Version:
+def _version_before(file: File, stat: Stat, begin: int) -> Version:
     if not file.current.agrees(stat) and len(file.versions) > 1:
         # A call that overlapped this one may have been told of first, and have shown a later state.
         former = file.versions[-2]
         if former.agrees(stat) and begin <= file.current.end:
             return former
-    sighted(file, stat, begin, end)
+    sighted(file, stat, begin, begin - 1)  # the state before the call cannot be of its making
     return file.current
 
 

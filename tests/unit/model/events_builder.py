@@ -95,7 +95,14 @@ class Run:
         self.observe(ev.Removed, process, path.encode(), was)
 
     def rename(
-        self, old: str, new: str, seen: Stat | None, replaced: ev.Before | None = None, *, exchanged=False, process: int = 1
+        self,
+        old: str,
+        new: str,
+        seen: Stat | None,
+        replaced: ev.Before | None = None,
+        *,
+        exchanged=False,
+        process: int = 1,
     ) -> None:
         self.observe(ev.Renamed, process, old.encode(), at(new, seen), replaced, exchanged)
 
@@ -130,8 +137,8 @@ def final(run: Run, **paths: Stat | None) -> Facts:
     """Facts in which every file asked about is as expected, except those given (by the last part of the path)."""
     facts = Facts()
     for question in run.model.questions():
-        name = question.path.rpartition(b"/")[2].decode().replace(".", "_")
-        facts.stats[question.n] = paths[name] if name in paths else question.expected
+        name = question.path.rpartition(b"/")[2].decode("latin-1").replace(".", "_")
+        facts.stats[question.n] = paths.get(name, question.expected)
         if facts.stats[question.n] is not None:
             facts.digests[question.n] = DIGEST(question.n)
     return facts

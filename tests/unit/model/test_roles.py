@@ -1,0 +1,78 @@
+"""The role of a file, by the contract's rules in their order."""
+
+from __future__ import annotations
+
+import pytest
+
+from shark.model.roles import Known, Rule, below, is_shared_object, role
+
+HOME = b"/home/u"
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/usr/lib/x86_64-linux-gnu/libz.so.1", "library"),
+        ("/lib64/ld-linux-x86-64.so.2", "library"),
+        ("/usr/local/lib/libmine.so", "code"),
+        ("/w/libmine.so.2.1", "code"),
+        ("/proc/self/maps", "system"),
+        ("/sys/devices/x", "system"),
+        ("/dev/null", "system"),
+        ("/dev/shm/x.csv", "data"),
+        ("/etc/ld.so.cache", "system"),
+        ("/run/user/1/x", "system"),
+        ("/var/cache/fontconfig/x", "system"),
+        ("/var/lib/x", "system"),
+        ("/usr/lib/locale/locale-archive", "system"),
+        ("/usr/lib/x86_64-linux-gnu/gconv/gconv-modules.cache", "system"),
+        ("/usr/share/mime/mime.cache", "system"),
+        ("/w/__pycache__/m.cpython-311.pyc", "cache"),
+        ("/w/.git/objects/aa/bb", "cache"),
+        ("/w/.gitignore", "data"),
+        ("/home/u/.cache/fontconfig/x.cache-7", "cache"),
+        ("/home/u/.cache/pip/http/x", "cache"),
+        ("/home/u/.cache/huggingface/model.bin", "data"),
+        ("/w/x.py", "code"),
+        ("/w/X.R", "code"),
+        ("/w/Makefile", "code"),
+        ("/w/Snakefile", "code"),
+        ("/home/u/.config/tool/settings", "config"),
+        ("/home/u/.Rprofile", "config"),
+        ("/home/u/.local/share/data", "data"),
+        ("/home/other/.Rprofile", "data"),
+        ("/w/in.csv", "data"),
+        ("/tmp/x", "data"),
+        ("/w/.py", "data"),
+    ],
+)
+def test_unowned_files(path, expected):
+    assert role(Known(path.encode(), home=HOME)) == expected
+
+
+def test_what_a_package_owns_is_library_wherever_it_is():
+    assert role(Known(b"/etc/p.conf", owned=True)) == "library"
+    assert role(Known(b"/usr/bin/p", owned=True, executed=True)) == "library"
+
+
+def test_a_packages_file_whose_content_is_not_its_own_is_never_folded_away():
+    assert role(Known(b"/etc/p.conf", modified=True)) == "config"
+    assert role(Known(b"/usr/lib/libp.so", modified=True)) == "code"
+    assert role(Known(b"/usr/share/p/x.dat", modified=True)) == "data"
+
+
+def test_executed_files_are_code():
+    assert role(Known(b"/w/tool", executed=True)) == "code"
+
+
+def test_without_a_home_there_are_no_settings_in_it():
+    assert role(Known(b"/home/u/.Rprofile")) == "data"
+
+
+def test_further_rules_come_first():
+    assert role(Known(b"/w/x.py"), [Rule("cache", "ours", below(b"/w/"))]) == "cache"
+
+
+@pytest.mark.parametrize(("path", "expected"), [(b"/a/.so", False), (b"/a/x.sob", False), (b"/a/libx.so.6", True)])
+def test_shared_objects(path, expected):
+    assert is_shared_object(path) == expected
