@@ -14,6 +14,7 @@ import os
 import select
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -33,6 +34,9 @@ MODES = ("filter", "full")
 
 NOT_HERE = 77
 """A tracee's exit status for "this kernel or sandbox lacks the feature"."""
+
+NOBODY = 65534
+"""The user and the group of nobody."""
 
 ENDING = 20.0
 """Seconds that processes of shark may need after the command's parent has gone on."""
@@ -224,6 +228,7 @@ class World:
         self.home = self._directory("home")
         self.store = root / "store"
         self.token = f"shark-test-{uuid.uuid4().hex}"
+        self.shark = SHARK
         self.env: dict[str, str] = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("SHARK_", "XDG_", "PYTEST_", "COVERAGE"))},
             "HOME": str(self.home),
@@ -263,7 +268,7 @@ class World:
     def command(self, argv: Sequence[Argument], *options: str, mode: str = "filter") -> list[Argument]:
         """Return the whole argument vector of a `shark run`."""
         how = ["--no-seccomp"] if mode == "full" else []
-        return [*SHARK, "run", *how, *options, "--", *argv]
+        return [*self.shark, "run", *how, *options, "--", *argv]
 
     def run(
         self,
@@ -301,6 +306,32 @@ class World:
         first = records[0] if records else {}
         text = document.read_text() if document and document.exists() else ""
         return Run(status, stdout, stderr, json.loads(text) if text else None, first, records, self.work)
+
+    def become_nobody(self, *further: Path) -> dict[str, Any]:
+        """Give this world to the user nobody, with a passable way to it and to `further`; returns Popen's arguments.
+
+        Where nobody may not execute this interpreter (below /root, say), the system's own of the same version is used.
+        """
+        for directory in {parent for path in (self.root, *further) for parent in (path, *path.parents)}:
+            if not directory.stat().st_mode & stat.S_IXOTH:
+                directory.chmod(directory.stat().st_mode | stat.S_IXOTH)
+        for path in [self.root, *self.root.rglob("*")]:
+            os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+        who: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+        self.env["PYTHONPATH"] = os.pathsep.join(
+            entry for entry in sys.path if os.path.isabs(entry) and "site-packages" in entry
+        )
+        self.env["PYTHONPATH"] += f"{os.pathsep}{TRACEES.parent.parent / 'src'}"
+        question = f"import shark, sys; sys.exit(sys.version_info[:2] != {sys.version_info[:2]})"
+        for python in (sys.executable, "/usr/bin/python3"):
+            with contextlib.suppress(OSError):
+                if (
+                    subprocess.run([python, "-c", question], env=self.env, stderr=subprocess.DEVNULL, **who).returncode
+                    == 0
+                ):
+                    self.shark = (python, "-m", "shark")
+                    return who
+        pytest.skip("no Python of this version that the user nobody may execute")
 
     def record_paths(self) -> list[Path]:
         """All run records in the store."""
