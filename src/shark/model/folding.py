@@ -11,35 +11,60 @@ LIMIT = 64 * 1024
 """Bytes of a manifest's JSON above which its inputs are folded."""
 
 
+_KEPT = 64
+_STEP = 2048
+"""Room is counted in steps of this many bytes, so that outputs with the same inputs share one folding of them."""
+
+
 def fold_inputs(manifest: Manifest, limit: int = LIMIT) -> Manifest:
-    """The manifest itself if it has at most `limit` bytes, else a copy with inputs folded by directory.
+    """The manifest itself if it has at most `limit` bytes, else a copy with inputs folded by directory."""
+    return Folder(limit).fold(manifest)
+
+
+class Folder:
+    """Folds manifests that are larger than `limit` bytes; what many of them share, it measures and folds once.
 
     Directories with most files go first, until it fits; then their parents, level by level. Inputs of different roles
     are never folded into one entry. What still is too large after that has nothing left to fold.
     """
-    if _cannot_exceed(manifest, limit) or len(jsontext.dumps(manifest)) <= limit:
-        return manifest
-    folded: dict[str, Any] = dict(manifest)
-    for key in ("inputs", "controls"):
-        if key not in folded:
-            continue
-        rest = len(jsontext.dumps({**folded, key: []}))
-        folded[key] = _fold(folded[key], limit - rest)
-        if rest + len(jsontext.dumps(folded[key])) <= limit:
-            break
-    return folded  # type: ignore[return-value]
 
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._limit = limit
+        self._sizes: dict[int, tuple[list[Any], int]] = {}  # by id(): the list is kept, so that the id stays its own
+        self._folded: dict[tuple[int, int], list[InputEntry]] = {}
 
-def _cannot_exceed(manifest: Manifest, limit: int) -> bool:
-    """A cheap bound that spares most manifests from being serialised an extra time: an entry has under 300 + path
-    bytes.
-    """
-    entries = [*manifest["inputs"], *manifest.get("controls", [])]
-    software = sum(len(purl) + 3 for purl in manifest["software"])
-    if len(entries) * 400 + software > limit // 4:
-        return False
-    others = len(manifest["command"]["argv"]) + len(manifest["coverage"]["gaps"])
-    return not entries and others < 100
+    def fold(self, manifest: Manifest) -> Manifest:
+        """The manifest itself if it is small enough, else a copy with folded inputs."""
+        lists: dict[str, list[InputEntry]] = {"inputs": manifest["inputs"]}
+        if "controls" in manifest:
+            lists["controls"] = manifest["controls"]
+        sizes = {key: self._size(entries) for key, entries in lists.items()}
+        rest = len(jsontext.dumps({**manifest, **dict.fromkeys(lists, ())})) - 2 * len(lists)
+        if rest + sum(sizes.values()) <= self._limit:
+            return manifest
+        folded: dict[str, Any] = dict(manifest)
+        for key in sorted(lists, key=lambda key: (-sizes[key], key)):
+            others = rest + sum(size for other, size in sizes.items() if other != key)
+            folded[key] = self._fold(lists[key], (self._limit - others) // _STEP * _STEP)
+            sizes[key] = self._size(folded[key])
+            if rest + sum(sizes.values()) <= self._limit:
+                break
+        return folded  # type: ignore[return-value]
+
+    def _size(self, entries: list[InputEntry]) -> int:
+        known = self._sizes.get(id(entries))
+        if known is None:
+            if len(self._sizes) >= _KEPT:  # lists that only one output has are not worth keeping
+                self._sizes.clear()
+                self._folded.clear()
+            known = self._sizes[id(entries)] = entries, len(jsontext.dumps(entries))
+        return known[1]
+
+    def _fold(self, entries: list[InputEntry], room: int) -> list[InputEntry]:
+        key = id(entries), max(room, 0)
+        if key not in self._folded:
+            self._folded[key] = _fold(entries, max(room, 0))
+        return self._folded[key]
 
 
 def _fold(entries: list[InputEntry], room: int) -> list[InputEntry]:

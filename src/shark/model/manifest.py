@@ -8,7 +8,7 @@ from typing import Any
 from shark import jsontext
 from shark.model.derivation import Derive, input_versions, software_of, whole_run
 from shark.model.documents import ImageEntry, Manifest, ManifestProcess, OutputEntry, ProcessEntry, RunRecord, Summary
-from shark.model.folding import fold_inputs
+from shark.model.folding import Folder
 
 _CONTEXT = ("git", "host", "container", "scheduler", "ci", "env")
 _COMMAND = ("argv", "cwd", "exit", "signal", "start", "end", "seconds")
@@ -33,6 +33,7 @@ def _all(record: RunRecord, outputs: list[OutputEntry], derive: Derive) -> Itera
     if not outputs:
         return
     derivation_of = derive(record)
+    folder = Folder()
     common = _common(record)
     processes = {process["n"]: process for process in record["processes"]}
     versions = {
@@ -53,7 +54,7 @@ def _all(record: RunRecord, outputs: list[OutputEntry], derive: Derive) -> Itera
         if writer is not None and writer["process"] in processes:
             manifest["process"] = _process(processes, writer["process"], writer["image"])
         manifest.update(common["rest"])
-        yield output, fold_inputs(manifest)  # type: ignore[arg-type]
+        yield output, folder.fold(manifest)  # type: ignore[arg-type]
 
 
 def _common(record: RunRecord) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import hashlib
 from shark import events as ev
 from shark import jsontext
 from shark.model.derivation import Derivation
-from shark.model.folding import LIMIT, fold_inputs
+from shark.model.folding import LIMIT, Folder, fold_inputs
 from shark.model.manifest import SUMMARY_LIMIT, attachments, manifests, summary
 
 from .events_builder import DIGEST, Run, final, stat
@@ -213,6 +213,13 @@ class TestFolding:
         few = [entry(f"/few/{n}", n) for n in range(10)]
         folded = fold_inputs(with_inputs(*many, *few))["inputs"]
         assert len(folded) == 11
+
+    def test_lists_that_only_one_output_has_are_not_kept(self):
+        folder = Folder()
+        for n in range(300):
+            manifest = with_inputs(entry(f"/a/{n}"))
+            assert folder.fold(manifest) is manifest
+        assert len(folder._sizes) < 100
 
     def test_software_alone_can_be_large(self):
         manifest = with_inputs(software=["pkg:deb/debian/x@1"] * 5000)
