@@ -146,6 +146,9 @@ def _remedy(error: OSError) -> str:
         errno.ENOSPC: "Make room on that file system (df -h), then try again.",
         errno.EDQUOT: "Your quota is used up: make room, then try again.",
         errno.EROFS: "That file system is mounted read-only: choose another place.",
+        errno.EISDIR: "Name a file.",
+        errno.ENOTDIR: "Check the path.",
+        errno.ENAMETOOLONG: "Check the path.",
         errno.EIO: "The device reports a fault: see dmesg.",
     }
     return advice.get(error.errno or 0, "")

@@ -119,5 +119,5 @@ def command(name: str, *examples: tuple[str, str], **settings: Any) -> Callable[
 VARIABLE = "_SHARK_COMPLETE"
 """The environment variable by which a completion script asks for completions (click's convention)."""
 
-FILE = click.Path(path_type=str)
+FILE = click.Path(path_type=str, readable=False)
 """An argument that is a path; whether it exists is the command's business, which can say more about it than click."""

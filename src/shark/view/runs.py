@@ -180,7 +180,7 @@ def _steps(page: Page, record: Document, argv: list[str]) -> None:
     for step in steps if page.look.verbose else steps[:PROCESSES]:
         n = number(step, "n")
         said = cell(program(page, step))
-        room = page.look.width - 8 if page.look.width and not page.look.verbose else 0
+        room = page.look.width - 12 if page.look.width and not page.look.verbose else 0
         page.line(
             Span(f"{n:>4}  ", "label"), *(cut(said, max(room, 24), page.look.sign("more")) if room else said), hang=6
         )

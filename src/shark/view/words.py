@@ -8,6 +8,8 @@ import signal
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from shark.view import reading
+
 _JOINERS = "\u200c\u200d"
 """Format characters that names in Persian, Hindi and emoji need; every other one can make a name look like another."""
 
@@ -156,8 +158,6 @@ def ending(command_part: object) -> tuple[str, bool]:
     >>> ending({"exit": 0}), ending({"exit": 3}), ending({"signal": 9})
     (('exit 0', False), ('exit 3', True), ('killed by SIGKILL', True))
     """
-    from shark.view import reading
-
     number = reading.number(command_part, "signal")
     name = reading.text(command_part, "signal")
     if number is not None:
