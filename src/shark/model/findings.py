@@ -89,10 +89,17 @@ class Findings:
         stat = outcome.stat
         if stat is not None and not version.process and file.regular and version.size >= 0:
             outcome.foreign = not version.agrees(stat)
+        elif stat is not None and file.id is None:
+            outcome.foreign = self._is_younger_than_the_run(stat)
         for place, version in enumerate(file.versions):
             if version.process and version.base >= 0 and not self._differs(file, place, outcome):
                 outcome.unchanged.add(version.n)
         return outcome
+
+    def _is_younger_than_the_run(self, stat: Stat) -> bool:
+        """True for a file without a known state (a parsed strace log) that was written after the run had ended."""
+        ended = self.model.ended
+        return ended is not None and 0 < ended.time < stat.mtime
 
     def _whereabouts(self, file: File) -> Outcome:
         if file.gone:
@@ -162,9 +169,9 @@ class Findings:
         place = version.n - file.versions[0].n
         superseded = len(file.versions) > place + 1
         if outcome.vanished:
-            return "changed-outside", "moved or removed by someone outside while the run went on"
+            return "changed-outside", "moved or removed by someone outside, during the run or since"
         if outcome.foreign or (superseded and file.versions[place + 1].origin == "outside"):
-            return "changed-outside", "changed by someone outside while the run went on"
+            return "changed-outside", "changed by someone outside, during the run or since"
         return "unhashed", "changed or removed by the run before its content was hashed"
 
 

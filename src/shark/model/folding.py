@@ -30,8 +30,10 @@ class Folder:
 
     def __init__(self, limit: int = LIMIT) -> None:
         self._limit = limit
-        self._sizes: dict[int, tuple[list[Any], int]] = {}  # by id(): the list is kept, so that the id stays its own
-        self._folded: dict[tuple[int, int], list[InputEntry]] = {}
+        self._sizes: dict[
+            int, tuple[list[Any], int]
+        ] = {}  # by id(): the list is kept with it, so that the id stays its own
+        self._folded: dict[tuple[int, int], tuple[list[InputEntry], list[InputEntry]]] = {}
 
     def fold(self, manifest: Manifest) -> Manifest:
         """The manifest itself if it is small enough, else a copy with folded inputs."""
@@ -63,8 +65,8 @@ class Folder:
     def _fold(self, entries: list[InputEntry], room: int) -> list[InputEntry]:
         key = id(entries), max(room, 0)
         if key not in self._folded:
-            self._folded[key] = _fold(entries, max(room, 0))
-        return self._folded[key]
+            self._folded[key] = entries, _fold(entries, max(room, 0))
+        return self._folded[key][1]
 
 
 def _fold(entries: list[InputEntry], room: int) -> list[InputEntry]:

@@ -555,6 +555,18 @@ class TestWithoutInodeNumbers:
         facts.stats = {n: stat(50 + n) for n in facts.stats}
         assert "sha256" not in of(run, facts, "/w/x")["/w/x"]
 
+    def test_what_was_written_after_the_run_is_not_what_the_run_read(self):
+        run = Run("prog")
+        run.read("/w/a", None)
+        run.write("/w/x", None, created=True)
+        run.end()
+        facts = final(run)
+        facts.stats = dict.fromkeys(facts.stats, stat(50, mtime=run.model.ended.time + 1))
+        facts.digests = dict.fromkeys(facts.stats, DIGEST(1))
+        assert "sha256" not in of(run, facts, "/w/x")["/w/a"]
+        assert "changed-outside" in {kind for kind, _ in gaps(run, facts)}
+        assert "sha256" not in run.record(facts)["outputs"][0]
+
     def test_a_file_made_anew_without_a_removal_is_another_one(self):
         run = Run("prog")
         run.read("/w/x", None)

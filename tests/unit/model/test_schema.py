@@ -19,7 +19,9 @@ from .test_record import TestSubRuns
 def test_what_is_shipped_is_what_the_types_say():
     folder = files("shark").joinpath("schemas")
     for name, content in texts():
-        assert folder.joinpath(name).read_bytes() == content, f"{name} is stale: see CONTRIBUTING.md"
+        assert folder.joinpath(name).read_bytes() == content, (
+            f"{name} is stale: run `python -m shark.cli.write_schemas`"
+        )
 
 
 @pytest.mark.parametrize("name", sorted(DOCUMENTS))
