@@ -125,7 +125,10 @@ RULES: tuple[Rule, ...] = (
     Rule("code", "executed, or named as script", lambda known: known.executed),
     Rule("code", "a shared object", lambda known: is_shared_object(known.path)),
     Rule("code", "a source or build file", lambda known: is_source(known.path)),
+    # Python runs the lines of these at its start; a .pth elsewhere is more likely the weights of a network.
+    Rule("code", "a start-up file of Python", matching(rb"/(site|dist)-packages/[^/]+\.pth$")),
     Rule("config", "a settings file of the user", _is_config),
+    Rule("config", "a virtual environment's settings", lambda known: known.path.endswith(b"/pyvenv.cfg")),
     Rule(
         "config", "a package's settings, changed on this machine", lambda k: k.modified and k.path.startswith(b"/etc/")
     ),
