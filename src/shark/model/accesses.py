@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from shark.model.documents import AccessKind
+if TYPE_CHECKING:
+    from shark.model.documents import AccessKind
 
 READ, WRITE, CREATE, REMOVE, RENAME, EXEC, LIST, MISSING = range(8)
 

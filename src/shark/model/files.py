@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import stat as _stat
+from typing import TYPE_CHECKING
 
-from shark.model.documents import FileKind
 from shark.model.names import NameTable
 from shark.model.versions import Version
 from shark.values import FileId, Stat
+
+if TYPE_CHECKING:
+    from shark.model.documents import FileKind
 
 _KINDS: dict[int, FileKind] = {
     _stat.S_IFREG: "file",

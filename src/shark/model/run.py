@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shark.events import (
     LIST,
@@ -33,11 +33,13 @@ from shark.events import (
 from shark.model import accesses as kinds
 from shark.model import versions
 from shark.model.accesses import AccessTable
-from shark.model.documents import VersionOrigin
 from shark.model.facts import Question
 from shark.model.files import File, FileTable
 from shark.model.processes import ProcessTable
 from shark.values import Stat
+
+if TYPE_CHECKING:
+    from shark.model.documents import VersionOrigin
 
 GAP_LIMIT = 1000
 """Distinct gaps that are kept one by one; further ones are only counted."""
