@@ -14,6 +14,21 @@ if TYPE_CHECKING:
 Enter = Callable[["Supervisor", Task, tuple[int, ...]], "Finish | None"]
 """Looks at a call at its entry stop; returns what is to be done at its exit stop, or None if that does not matter."""
 
+IN_LOOP: Final = frozenset(
+    {
+        others.enter_clone,
+        others.enter_clone3,
+        others.enter_connect,
+        others.enter_io_uring,
+        others.enter_listener,
+        others.enter_ptrace,
+        others.enter_receive,
+        others.enter_receive_many,
+        others.enter_socketcall,
+    }
+)
+"""What is done by the loop's own thread in any case: it makes ptrace requests, or looks at no file."""
+
 DECODERS: Final[dict[str, Enter]] = {
     "open": opens.enter_open,
     "open2": opens.enter_open2,

@@ -73,20 +73,23 @@ def _finish_read(s: Supervisor, task: Task, result: int, dirfd: int, name: bytes
     if seen is None:
         return _unseen(s, task, dirfd, name, begin, READ)
     path, stat = seen
-    if len(process.tids) > 1:
-        _check_named(s, task, dirfd, name, begin, stat)
+    named = _other_named(s, task, dirfd, name, stat) if len(process.tids) > 1 else None
     key = (path, name if name.startswith(b"/") else (dirfd, name), stat, s.keeper.writes(stat.id))
-    if key in process.seen:
+    if key in process.seen and named is None:
         return None
     used = s.places.used(task, dirfd, name)
+    file = s.places.settled(process, path, used, stat)
     end = s.tick()
 
     def later() -> None:
         process.seen.add(key)
         access = LIST if stat_bits.S_ISDIR(stat.mode) else READ
+        s.note_opened(path, stat)
         s.keeper.opened(stat, access, emptied=False)
-        file = s.places.settled(process, path, used, stat)
         s.emit(Opened(begin, end, process.number, access, file, False, False, False, None, "open"))
+        if named is not None and named.stat is not None:
+            s.keeper.opened(named.stat, READ, emptied=False)
+            s.emit(Opened(begin, end, process.number, READ, named, False, False, False, None, "open"))
 
     return later
 
@@ -104,18 +107,17 @@ def _finish_write(
     process = task.process
     if before is not None and before.stat.id != stat.id:
         # Replaced between look and call: the digest would be another file's.
-        if before.sha256:
-            s.gap(process.number, "unhashed", f"{os.fsdecode(path)} was replaced while it was opened")
         before = Before(stat, "", "it was replaced while it was opened")
     created = before is None and bool(flags & (os.O_CREAT | _O_TMPFILE)) and stat.regular
     used = path if flags & _O_TMPFILE else s.places.used(task, dirfd, name)
+    file = s.places.settled(process, path, used, stat)
     end = s.tick()
 
     def later() -> None:
         kind = LIST if stat_bits.S_ISDIR(stat.mode) else access
         truncated = bool(flags & os.O_TRUNC)
+        s.note_opened(path, stat)
         s.keeper.opened(stat, kind, emptied=created or truncated)
-        file = s.places.settled(process, path, used, stat)
         kept = before if kind & WRITE else None
         s.emit(
             Opened(begin, end, process.number, kind, file, created, truncated, bool(flags & os.O_APPEND), kept, "open")
@@ -165,15 +167,14 @@ def _unseen(s: Supervisor, task: Task, dirfd: int, name: bytes, begin: int, acce
     return later
 
 
-def _check_named(s: Supervisor, task: Task, dirfd: int, name: bytes, begin: int, stat: Stat) -> None:
+def _other_named(s: Supervisor, task: Task, dirfd: int, name: bytes, stat: Stat) -> Sighting | None:
     """Another thread may have put another file behind the same descriptor meanwhile: then the named file counts too."""
     if not name:
-        return
+        return None
     named = s.places.sighting(task, dirfd, name, follow=True)
     if named is None or named.stat is None or named.stat.id == stat.id or not named.stat.regular:
-        return
-    s.keeper.opened(named.stat, READ, emptied=False)
-    s.emit(Opened(begin, s.tick(), task.process.number, READ, named, False, False, False, None, "open"))
+        return None
+    return named
 
 
 # --- descriptors that come without a path
@@ -201,9 +202,13 @@ def enter_memfd(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
             return None
         path, stat = seen
         number, end = task.process.number, s.tick()
-        s.keeper.opened(stat, READ | WRITE, emptied=True)
         event = Opened(begin, end, number, READ | WRITE, Sighting(path, path, stat), True, False, False, None, "open")
-        return lambda: s.emit(event)
+
+        def later() -> None:
+            s.keeper.opened(stat, READ | WRITE, emptied=True)
+            s.emit(event)
+
+        return later
 
     return finish
 
@@ -231,14 +236,15 @@ def given(s: Supervisor, task: Task, fd: int, begin: int, *, via: str, flags: in
     if stat_bits.S_ISDIR(stat.mode):
         access = LIST
     process = task.process
+    file = s.places.settled(process, path, path, stat)
     end = s.tick()
 
     def later() -> None:
+        s.note_opened(path, stat)
         before = s.keeper.before(stat) if access & WRITE else None
         if before is not None and s.keeper.needed(stat, discards=False):
             before = Before(stat, "", "it was not seen before the descriptor was given")
         s.keeper.opened(stat, access, emptied=False)
-        file = s.places.settled(process, path, path, stat)
         s.emit(Opened(begin, end, process.number, access, file, False, False, bool(flags & os.O_APPEND), before, via))
 
     return later

@@ -1,28 +1,36 @@
 """The loop: waits for stops, has them decoded, lets threads go on, and passes events to whoever listens.
 
 Finding out what happened (stops.classify, the decoders) and deciding what to do (one method a kind of stop) are apart.
-A thread is let go before anything is done with what was seen of it. Nothing in here blocks on a user's file.
+A thread is let go before anything is done with what was seen of it.
+
+Nothing in here may wait for a process of the run. Looking up a path can: a FUSE daemon may have to answer, and it
+may be one of those that stand still. No process is such a daemon before one of the run has opened /dev/fuse; from then on
+all that looks at files is done by workers, while the loop goes on serving the others.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
+import stat as stat_bits
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from shark.capture import execs, kernel, look
 from shark.capture.abi import conventions
-from shark.capture.decoders import DECODERS, Enter
+from shark.capture.decoders import DECODERS, IN_LOOP, Enter
 from shark.capture.inherited import inherited
 from shark.capture.machine import Machine
 from shark.capture.places import Places
 from shark.capture.preimage import HashDescriptor, Keeper
 from shark.capture.stops import Stop, classify
 from shark.capture.table import Condition, Registers
-from shark.capture.tasks import Finish, Process, Task
+from shark.capture.tasks import Finish, Later, Process, Task
 from shark.capture.waiting import Waiter
 from shark.capture.workers import Workers
 from shark.events import (
@@ -35,12 +43,12 @@ from shark.events import (
     ProcessStarted,
     Sighting,
 )
-from shark.values import GapKind
+from shark.values import GapKind, Stat
 
 _CLONE_VM, _CLONE_FILES, _CLONE_THREAD, _CLONE_VFORK, _CLONE_NEWNS = 0x100, 0x400, 0x10000, 0x4000, 0x20000
-_FUSE_DEVICE = os.makedev(10, 229)
 
 Listener = Callable[[Event], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,7 @@ class Supervisor:
         self.exec_names: dict[int, tuple[int, bytes]] = {}
         self.loaders: dict[object, tuple[Sighting | None]] = {}
         self.word = 8
-        self._clock = 0
+        self.tick: Callable[[], int] = partial(next, itertools.count(1))  # the run's one counter; workers use it too
         self._fuse = False
         self._numbers = 0
         self._tasks: dict[int, Task] = {}
@@ -103,11 +111,6 @@ class Supervisor:
 
     # --- what decoders use
 
-    def tick(self) -> int:
-        """The next number of the run's one counter."""
-        self._clock += 1
-        return self._clock
-
     def emit(self, event: Event) -> None:
         """Pass an event on to all listeners."""
         for listener in self._listeners:
@@ -136,44 +139,51 @@ class Supervisor:
     ) -> Finish | None:
         """Find out what a call is about to change, hash it if that must be, and go on with `prepared`.
 
-        The look-up happens here and now, unless a FUSE daemon may be part of the run: that one could be stopped,
-        and the loop with it. Hashing always goes to a worker; the task is then held, and None returned.
+        Hashing goes to a worker; the task is then held, and None returned.
         """
-        if self._fuse:
-            self._hold(task, lambda: self._look_and_save(task, dirfd, name, follow, discards), prepared)
-            return None
         stat = self.places.stat(task, dirfd, name, follow=follow)
         if stat is None:
             return prepared(None)
-        if self.keeper.needed(stat, discards=discards):
-            fd = self.places.open_path(task, dirfd, name, follow=follow)
-            if fd is not None:
-                self._hold(task, lambda: self.keeper.save(fd, stat), prepared)
-                return None
-        return prepared(self.keeper.before(stat))
+        needed = self.keeper.needed(stat, discards=discards)
+        fd = self.places.open_path(task, dirfd, name, follow=follow) if needed else None
+        if fd is None:
+            return prepared(self.keeper.before(stat))
+        if self._fuse:
+            return prepared(self.keeper.save(fd, stat))  # this is a worker already
+        self._hold(task, lambda: prepared(self.keeper.save(fd, stat)), self._entered)
+        return None
 
-    def _look_and_save(self, task: Task, dirfd: int, name: bytes, follow: bool, discards: bool) -> Before | None:
-        stat = self.places.stat(task, dirfd, name, follow=follow)
-        if stat is None:
-            return None
-        fd = (
-            self.places.open_path(task, dirfd, name, follow=follow)
-            if self.keeper.needed(stat, discards=discards)
-            else None
-        )
-        return self.keeper.before(stat) if fd is None else self.keeper.save(fd, stat)
+    def note_opened(self, path: bytes, stat: Stat) -> None:
+        """Look out for a FUSE daemon: whoever becomes one has to open this device first (fuse(4))."""
+        if path == b"/dev/fuse" and stat_bits.S_ISCHR(stat.mode):
+            self._fuse = True
 
-    def _hold(self, task: Task, work: Callable[[], Before | None], prepared: Callable[[Before | None], Finish]) -> None:
+    def _hold(self, task: Task, work: Callable[[], T], then: Callable[[Task, T], None]) -> None:
+        """Let a worker find something out; the thread stands still until then."""
         task.held = True
 
-        def done(before: Before | None) -> None:
-            if self._tasks.get(task.tid) is not task:
-                return  # killed meanwhile
+        def alive() -> bool:
             task.held = False
-            task.finish = prepared(before)
-            self._go(task)
+            return self._tasks.get(task.tid) is task  # else it was killed meanwhile
 
-        self.workers.submit(work, done)
+        def done(result: T) -> None:
+            if alive():
+                then(task, result)
+
+        def failed(problem: Exception) -> None:
+            if alive():
+                self._fault(task, problem)
+
+        self.workers.submit(work, done, failed)
+
+    def _entered(self, task: Task, finish: Finish | None) -> None:
+        task.finish = finish
+        self._go(task)
+
+    def _left(self, task: Task, later: Later | None) -> None:
+        self._go(task)
+        if later is not None:
+            later()
 
     # --- the loop
 
@@ -253,11 +263,13 @@ class Supervisor:
         try:
             self._handlers[classify(status)](tid, status)
         except Exception as problem:  # noqa: BLE001  a fault in here must not end, or hang, the command
-            task = self._tasks.get(tid)
-            self.gap(task.process.number if task else 0, "other", f"a fault of shark: {problem!r}")
-            self.on_fault(problem)
-            if task is not None and not task.held:
-                self._go(task)
+            self._fault(self._tasks.get(tid), problem)
+
+    def _fault(self, task: Task | None, problem: Exception) -> None:
+        self.gap(task.process.number if task else 0, "other", f"a fault of shark: {problem!r}")
+        self.on_fault(problem)
+        if task is not None and not task.held:
+            self._go(task)
 
     def _go(self, task: Task, number: int = 0) -> None:
         """Let a thread go on, to its call's exit stop if that matters."""
@@ -282,10 +294,12 @@ class Supervisor:
         op, result = kernel.syscall_exit(tid)
         if op == kernel.INFO_EXIT:
             finish, task.finish, task.entered = task.finish, None, False
-            later = finish(self, task, result) if finish is not None else None
-            self._go(task)
-            if later is not None:
-                later()
+            if finish is None:
+                self._go(task)
+            elif self._fuse and task.restore is None:
+                self._hold(task, lambda: finish(self, task, result), self._left)
+            else:
+                self._left(task, finish(self, task, result))
             return
         if op == kernel.INFO_ENTRY:
             task.finish = None
@@ -304,7 +318,11 @@ class Supervisor:
         if not task.process.started and decode is not execs.enter_exec:
             return  # what the launcher does before the command's exec is shark's own business
         registers = info[3:]
-        if condition is None or condition.holds(registers):
+        if condition is not None and not condition.holds(registers):
+            return
+        if self._fuse and decode not in IN_LOOP:
+            self._hold(task, lambda: decode(self, task, arguments(registers)), self._entered)
+        else:
             task.finish = decode(self, task, arguments(registers))
 
     def _on_fork(self, tid: int, status: int) -> None:
@@ -399,10 +417,12 @@ class Supervisor:
             now = self.tick()
             self.emit(ProcessStarted(now, now, process.number, 0, process.pid, time.time_ns(), 0))
             process.usage_before = look.usage(process.pid)
+        if self._fuse:
+            self._hold(task, lambda: execs.started(self, task, begin, used), self._left)
+            return
         later = execs.started(self, task, begin, used)
         descriptors = inherited(self, task) if first else None
-        self._go(task)
-        later()
+        self._left(task, later)
         if descriptors is not None:
             descriptors()
 

@@ -9,8 +9,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-_THREADS = 2
-
 
 class Workers:
     """A few threads, started when first needed. Results come back in `done`, each with a SIGCHLD to the loop."""
@@ -22,24 +20,24 @@ class Workers:
         self._done: deque[Callable[[], None]] = deque()
         self._threads: list[threading.Thread] = []
 
-    def submit(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
-        """Run `work` in a thread, then `then` with its result in the loop's thread, when that calls `run_done`.
-
-        An exception of `work` is a fault of shark and is raised again by `run_done`.
+    def submit(self, work: Callable[[], Any], then: Callable[[Any], None], failed: Callable[[Exception], None]) -> None:
+        """Run `work` in a thread; `then` gets its result, or `failed` its exception, in the loop's thread, when that
+        calls `run_done`.
         """
 
         def job() -> None:
             try:
                 result = work()
-            except BaseException as problem:  # noqa: BLE001  raised again in the loop
+            except Exception as problem:  # noqa: BLE001  handed on to the loop
                 fault = problem
-                self._done.append(lambda: _raise(fault))
+                self._done.append(lambda: failed(fault))
             else:
                 self._done.append(lambda: then(result))
             signal.pthread_kill(self._loop, signal.SIGCHLD)
 
         self.outstanding += 1
-        if len(self._threads) < min(_THREADS, self.outstanding):
+        # Never fewer than jobs: one may wait for what a process does that waits for another (see supervisor.py).
+        if len(self._threads) < self.outstanding:
             thread = threading.Thread(target=self._serve, name="shark-preimage", daemon=True)
             self._threads.append(thread)
             thread.start()
@@ -55,7 +53,3 @@ class Workers:
     def _serve(self) -> None:
         while True:
             self._jobs.get()()
-
-
-def _raise(problem: BaseException) -> None:
-    raise problem
