@@ -1,6 +1,6 @@
 """Starts shark with measuring instruments in it: `python inside.py MODE FILE WORDS...`, where WORDS follow `shark`.
 
-`calls` runs the supervisor under cProfile, `samples` looks every millisecond of its processor time where it is,
+`calls` runs the supervisor under cProfile, `samples` looks at each clock tick of its processor time where it is,
 `phases` notes when the parts of a run begin and end. What was found goes into FILE; for phases into FILE.PID of each
 process. Used by profile.py and start.py; shark itself knows nothing of it.
 """

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Where the supervisor of a case spends its time: its functions, most expensive first.
 
-Under cProfile, which counts calls but makes small functions look dearer than they are; with --samples by looking every
-millisecond of processor time, which is truer to proportions and shows lines.
+Under cProfile, which counts calls but makes small functions look dearer than they are; with --samples at each
+tick of the clock in which it works (every 1 to 10 ms), which is truer to proportions and shows lines.
 """
 
 from __future__ import annotations
