@@ -5,7 +5,8 @@ and `end`, numbers from one counter of the run: call A precedes call B only if A
 their order is unknown. An event that is a single moment has begin == end.
 
 `process` is the run's own number of the process (1 is the command; never a pid, since pids are reused). `time` is wall
-clock, nanoseconds since the epoch. Paths are bytes and absolute, as shark's own root directory sees them.
+clock, nanoseconds since the epoch. Paths are bytes and absolute, as shark's own root directory sees them; a file that
+cannot be reached from there has a path that begins with its mount namespace's name (`mnt:[4026532201]/tmp/x`).
 """
 
 from __future__ import annotations

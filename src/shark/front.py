@@ -2,8 +2,8 @@
 
 The command runs as the front's child, in the same process group. A signal that somebody sends to the front is passed
 on; one that the terminal or a `kill` of the group sent reaches the command by itself as well. To keep the two apart,
-the front passes a signal on together with its sender's id, and the supervisor, which sees each signal before the command
-does, lets every sender's n-th signal through once, whichever way it comes first.
+the front passes a signal on together with its sender's id, and the supervisor, which sees each signal before the
+command does, lets every sender's n-th signal through once, whichever way it comes first.
 """
 
 from __future__ import annotations

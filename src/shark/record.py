@@ -71,6 +71,7 @@ def finish(
     cache = DigestCache.of_user(os.environ)
     try:
         hashed = _find_out(model, facts, header, store, settings, cache)
+        _move_sidecars(model.moves)
         record = build_record(model, facts, header)
         if settings.recorded:
             record["outputs"] = [entry for entry in record["outputs"] if _version_of(entry) not in settings.recorded]
@@ -134,7 +135,7 @@ def _find_out(
 
 
 def _makers(plan: Sequence[HashTask], model: RunModel, facts: Facts, store: Store) -> dict[int, list[str]]:
-    """The runs that made each input: by the manifest that it carries, if that still is true of it; else by the store."""
+    """The runs that made each input: by the manifest it carries, if that still is true of it; else by the store."""
     found: dict[int, list[str]] = {}
     asked: dict[tuple[bytes, str], int] = {}
     for task in plan:
@@ -227,6 +228,23 @@ def _attach(
     del outcome.warnings[20:]
 
 
+def _move_sidecars(moves: Sequence[tuple[bytes, bytes]]) -> None:
+    """A file that was only renamed keeps its manifest: an attribute does so by itself, a sidecar is moved here."""
+    from shark.store.files import read_regular
+    from shark.store.manifests import is_manifest, sidecar_path
+
+    for old, new in moves:
+        source, target = sidecar_path(old), sidecar_path(new)
+        if not os.path.lexists(source) or os.path.lexists(old) or os.path.lexists(target):
+            continue
+        try:
+            text = read_regular(source, 1 << 26)
+            if text and is_manifest(text):
+                os.rename(source, target)
+        except OSError:
+            continue  # it stays where it is, and the store knows the file by its digest
+
+
 def _note(entry: OutputEntry, attached: Attached) -> None:
     entry["attached"] = attached.where
     if attached.why:
@@ -300,13 +318,20 @@ def _recover(run: str, paths: Sequence[bytes], store: Store) -> Iterator[str]:
 
 
 def import_strace(log: str, *, name: str = "", tags: Mapping[str, str] | None = None) -> Outcome:
-    """Make a run record from an strace log. Raises OSError, or SharkError if it is none."""
+    """Make a run record from an strace log. Raises OSError, or SharkError if it is none.
+
+    What the log leaves open is taken from the present: symbolic links as they are, and, if it has neither, the working
+    directory and the date of the log's last line.
+    """
+    from functools import cache
+
     from shark.capture.strace import read_strace
     from shark.store.ids import uuid7
 
     model = RunModel()
     with open(log, "rb") as lines:
-        for event in read_strace(lines):
+        written = os.fstat(lines.fileno()).st_mtime_ns
+        for event in read_strace(lines, cwd=os.getcwdb(), resolve=cache(os.path.realpath), written=written):
             model.observe(event)
     header = Header(id=uuid7(time.time_ns(), os.urandom(10)), shark=__version__, name=name, tags=dict(tags or {}))
     store = Store.open(os.environ, write=True)

@@ -23,6 +23,7 @@ class Places:
 
     def __init__(self) -> None:
         self.epoch = 0
+        self.unreached: list[tuple[int, bytes]] = []  # (process number, path inside) without a path outside
         self._translator = Translator()
 
     def located(self, task: Task, dirfd: int, name: bytes) -> bytes:
@@ -109,9 +110,16 @@ class Places:
         return self.settled(task.process, path, self.used(task, dirfd, name), stat)
 
     def settled(self, process: Process, path: bytes, used: bytes, stat: Stat | None) -> Sighting:
-        """A sighting with its path as shark's own mount namespace has it."""
+        """A sighting with its path as shark's own mount namespace has it.
+
+        What cannot be reached from there has a path that begins with the namespace's name, `mnt:[4026532201]/tmp/x`
+        (namespaces(7)), instead of a slash, and is noted in `unreached`.
+        """
         if process.foreign and stat is not None and not stat_bits.S_ISSOCK(stat.mode):
             outside = self._translator.outside(process.pid, path, stat)
             if outside is not None:
                 return Sighting(outside, outside, stat)
+            self.unreached.append((process.number, path))
+            named = look.mount_namespace(process.pid) + path
+            return Sighting(named, named, stat)
         return Sighting(path, used, stat)

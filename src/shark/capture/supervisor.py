@@ -115,6 +115,9 @@ class Supervisor:
         """Pass an event on to all listeners."""
         for listener in self._listeners:
             listener(event)
+        while self.places.unreached:
+            process, path = self.places.unreached.pop()
+            self.gap(process, "namespace", f"{os.fsdecode(path)} cannot be reached from outside its mount namespace")
 
     def gap(self, process: int, kind: GapKind, detail: str) -> None:
         """Say that something could not be seen."""

@@ -61,6 +61,7 @@ class RunModel:
         self.network: dict[tuple[str, str, int], int] = {}
         self.gaps: dict[tuple[str, str, int], None] = {}
         self.gaps_dropped = 0
+        self.moves: list[tuple[bytes, bytes]] = []  # renames of files that the run did not make: their sidecars follow
         self.pyc_sources: dict[int, int] = {}  # file number of a read .pyc -> of its source
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             Opened: self._opened,
@@ -220,6 +221,8 @@ class RunModel:
         self._begin_version(file, event.file.stat, event)
         versions.sighted(file, event.file.stat, event.begin, event.end)
         self._note(event, event.process, file, kinds.RENAME, new)
+        if file.regular and not file.current.process and not event.exchanged:
+            self.moves.append((event.old, new))
         if event.exchanged and before is not None:
             other = self.files.seen(event.old, before.stat, event.begin, event.end)
             self._begin_version(other, before.stat, event)
