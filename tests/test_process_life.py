@@ -124,7 +124,7 @@ def test_working_directory_that_is_gone(world: World) -> None:
 # What the command inherits
 
 
-def state(world: World, program: Path, mode: str | None, prepare: Callable[[], None] | None = None) -> list[str]:
+def state(world: World, program: Path, mode: str | None, prepare: Callable[[], None]) -> list[str]:
     """Run the tracee process_state, under shark in `mode` or without, with the same descriptors each time."""
     command = [program] if mode is None else world.command([program], mode=mode)
     done = subprocess.run(
@@ -161,11 +161,17 @@ def shared(world: World) -> Iterator[None]:
     os.close(EXTRA)
 
 
+def ordinary_state() -> None:
+    """A process as a shell starts it: pytest itself, being Python, ignores these two."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+
+
 def odd_state() -> None:
     """A process in a state that is nobody's default."""
-    for number in (signal.SIGINT, signal.SIGTSTP, signal.SIGTTOU, signal.SIGQUIT, signal.SIGXFSZ):
+    for number in (signal.SIGINT, signal.SIGTSTP, signal.SIGTTOU, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    ordinary_state()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2, signal.SIGTERM})
     os.umask(0o027)
     os.nice(3)
@@ -177,13 +183,27 @@ def odd_state() -> None:
 
 
 @pytest.mark.usefixtures("shared")
-@pytest.mark.parametrize("prepare", [None, odd_state], ids=["ordinary", "odd"])
+@pytest.mark.parametrize("prepare", [ordinary_state, odd_state], ids=["ordinary", "odd"])
 def test_everything_inherited_is_as_without_shark(
-    world: World, tracee: Compiler, mode: str, prepare: Callable[[], None] | None
+    world: World, tracee: Compiler, mode: str, prepare: Callable[[], None]
 ) -> None:
     """Descriptors, offsets, flags, parent, group, session, signals, limits, mask, priority, affinity, environment."""
     program = tracee("process_state")
     assert state(world, program, mode, prepare) == state(world, program, None, prepare)
+
+
+@pytest.mark.xfail(strict=True, reason="Python ignores SIGPIPE at its start without keeping what was there")
+@pytest.mark.parametrize("mode", ["filter"], indirect=True)
+def test_an_ignored_sigpipe(shark_run: SharkRun) -> None:
+    """A SIGPIPE that the caller ignores stays ignored; shark cannot know, and gives the default."""
+    ask = "grep SigIgn /proc/self/status"
+    ignored = shark_run(["sh", "-c", ask], restore_signals=False, preexec_fn=ignore_sigpipe).stdout
+    assert int(ignored.split()[1], 16) & 1 << (signal.SIGPIPE - 1)
+
+
+def ignore_sigpipe() -> None:
+    """As `trap '' PIPE` in a shell does."""
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
 
 def test_standard_input_is_not_touched(shark_run: SharkRun) -> None:
@@ -242,7 +262,8 @@ def test_locks_are_free_when_the_command_ends(world: World, tracee: Compiler, mo
         assert process.stdout
         assert process.stdout.read() == b"locked\n"
         with open(world.work / "lock", "rb") as again:
-            fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Waits for the moment between the end of output and the end of the process; for no longer.
+            fcntl.flock(again, fcntl.LOCK_EX)
         release(world)
         assert process.wait(60) == 0
 
@@ -546,7 +567,7 @@ def test_suspend_key_and_foreground(terminal: Terminal, prefix: str) -> None:
 def test_background(terminal: Terminal, prefix: str, world: World) -> None:
     """^Z, bg, wait: the job goes on in the background, and `wait` gives its status."""
     os.mkfifo(world.work / "fifo")
-    terminal.send(f"{prefix}sh -c 'echo re''ady; cat fifo > out; exit 4'\n")
+    terminal.send(f"{prefix}sh -c 'echo re''ady; read word < fifo; echo $word > out; exit 4'\n")
     terminal.expect("ready")
     terminal.send("\x1a")
     terminal.expect("Stopped")

@@ -1,0 +1,71 @@
+"""make -j2 of a small C library with a header, an archive and a program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness import Run, World, need, sha256
+from real.packages import deb
+
+MAKEFILE = """
+CC = gcc
+OBJECTS = one.o two.o three.o
+
+program: main.o libsmall.a
+\t$(CC) -o $@ main.o libsmall.a
+
+libsmall.a: $(OBJECTS)
+\tar rcs $@ $(OBJECTS)
+
+%.o: %.c small.h
+\t$(CC) -O1 -c -o $@ $<
+"""
+
+MAIN = """
+#include "small.h"
+#include <stdio.h>
+int main(void) { return printf("%d\\n", one() + two() + three()) < 0; }
+"""
+
+SOURCES = ("main", "one", "two", "three")
+
+
+def build(shark_run: Callable[..., Run], world: World, target: str) -> tuple[Run, dict[str, str]]:
+    """Build under shark; returns the run and the digests of the sources."""
+    need("make", "gcc", "ar")
+    sources = {"small.h": world.write("small.h", "int one(void);\nint two(void);\nint three(void);\n")}
+    for number, name in enumerate(SOURCES[1:], start=1):
+        text = f'#include "small.h"\nint {name}(void) {{ return {number}; }}\n'
+        sources[f"{name}.c"] = world.write(f"{name}.c", text)
+    sources["main.c"] = world.write("main.c", MAIN)
+    sources["Makefile"] = world.write("Makefile", MAKEFILE)
+    run = shark_run(["make", "-j2", target])
+    assert run.status == 0, run.stderr
+    return run, sources
+
+
+def test_make(shark_run: Callable[..., Run], world: World) -> None:
+    """Objects, archive and program are outputs; the program's inputs are all sources and the Makefile, as code."""
+    run, sources = build(shark_run, world, "program")
+    made = [f"{name}.o" for name in SOURCES] + ["libsmall.a", "program"]
+    assert run.outputs == {name: sha256(world.work / name) for name in made}
+    inputs = run.inputs("program", role=None)
+    assert inputs == sources
+    assert run.inputs("program", role="data") == {}
+    assert run.software["deb", "make"] == deb("make")
+    assert run.software["deb", "binutils-x86-64-linux-gnu"] == deb("binutils-x86-64-linux-gnu")
+    assert run.software["deb", "cpp-12"] == deb("cpp-12")
+    assert run.gaps == set()
+    # The compiler's temporary files are gone, and were none of the outputs.
+    assert all(run.name(output["path"]) for output in run.record["outputs"])
+
+
+def test_make_again(shark_run: Callable[..., Run], world: World) -> None:
+    """A second make, after one source changed, makes three files anew and only those."""
+    build(shark_run, world, "program")
+    changed = b'#include "small.h"\nint two(void) { return 20; }\n'
+    (world.work / "two.c").write_bytes(changed)
+    run = shark_run(["make", "-j2", "program"])
+    assert run.status == 0, run.stderr
+    assert run.outputs == {name: sha256(world.work / name) for name in ("two.o", "libsmall.a", "program")}
+    assert run.inputs("two.o", role=None).keys() >= {"two.c", "small.h", "Makefile"}
