@@ -144,7 +144,9 @@ class FileTable:
         if self.names.at.get(path) is file:
             self.names.drop(path)
         file.lose(path)
-        if stat is None or stat.nlink <= 1 or stat.directory or not known_identity(stat):
+        if stat is None or not known_identity(stat):
+            file.gone = 0 if file.names else end
+        elif stat.nlink <= 1 or stat.directory:
             file.gone = end
 
     def _add(self, path: bytes, kind: FileKind) -> File:

@@ -116,7 +116,8 @@ class _Builder:
             argv, cwd, start = (process.images[0].argv if process.images else ()), self._cwd(process), process.start
         command: Command = {"argv": self.header.masked(argv), "cwd": text(cwd)}
         _put_status(command, process)
-        command["start"] = time_text(start)
+        if start:  # an strace log without times does not know
+            command["start"] = time_text(start)
         end = process.stop or (self.model.ended.time if self.model.ended is not None and within is None else 0)
         if end:
             command["end"] = time_text(end)

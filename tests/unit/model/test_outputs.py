@@ -37,6 +37,16 @@ def test_a_hard_link_that_replaces_a_temporary_name_gives_one_output():
     assert list(outputs(run.end())) == ["/w/x"]
 
 
+def test_so_does_it_where_inodes_are_not_known():
+    """As in an imported strace log, whose removals cannot tell how many names are left."""
+    run = Run("prog")
+    run.write("/w/x.tmp", None, created=True)
+    run.link("/w/x.tmp", "/w/x", None)
+    run.remove("/w/x.tmp", before(Stat(FileId(0, 0, 0), 0o100000, -1, 0, 1)))
+    run.end()
+    assert list(outputs(run, final(run, x=stat(2)))) == ["/w/x"]
+
+
 def test_two_names_of_one_file_are_one_output():
     run = Run("prog")
     run.create("/w/x", 2)

@@ -384,3 +384,14 @@ def test_a_long_run_of_equal_opens_needs_no_memory():
     for _ in range(1000):
         run.model.observe(event)
     assert len(run.model.accesses) == size
+
+
+def test_a_time_that_is_not_known_is_absent():
+    """An strace log without times gives no start in 1970."""
+    model = RunModel()
+    model.observe(ev.RunStarted(1, 1, 0, "", (b"prog",), b"/w"))
+    model.observe(ev.ProcessStarted(1, 1, 1, 0, 100, 0, 0))
+    model.observe(ev.ProcessEnded(2, 2, 1, 0, 0, -1, None))
+    model.observe(ev.RunEnded(3, 3, 0))
+    command = build_record(model, Facts(), Header("run-1", "0.1.0"))["command"]
+    assert not {"start", "end", "seconds"} & set(command)
