@@ -46,12 +46,15 @@ class Line(NamedTuple):
 
 
 class LineParser:
-    """Takes lines apart. `written` is when the log's last line was written (ns since the epoch, 0 if not known): the
+    """Takes lines apart. `undated`: their times have no date; `resolution`: the ns for which a time stands.
+
+    `written` is when the log's last line was written (ns since the epoch, 0 if not known): the
     times of -t and -tt have no date, so that one is taken from it, and the local time zone with it.
     """
 
     def __init__(self, written: int = 0) -> None:
         self.undated = False
+        self.resolution = 1000
         self._written = written
         self._midnight: int | None = None
         self._last = 0
@@ -94,6 +97,7 @@ class LineParser:
             seconds = int(prefix["seconds"])
             return 0 if seconds < _EPOCH else seconds * 1_000_000_000 + _nanoseconds(prefix["fraction"])
         if prefix["clock"]:
+            self.resolution = 1000 if prefix["part"] else 1_000_000_000
             hours, minutes, seconds = map(int, prefix["clock"].split(b":"))
             return self._dated((hours * 60 + minutes) * 60 + seconds, _nanoseconds(prefix["part"] or b""))
         return 0

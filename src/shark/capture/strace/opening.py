@@ -27,7 +27,10 @@ def _openat(m: Moment, call: Call) -> None:
 
 
 def _openat2(m: Moment, call: Call) -> None:
-    _opened(m, call, call.arguments[0], call.arguments[1], words.flags(words.field(call.arguments[2], b"flags")))
+    dirfd, name, how = call.arguments[:3]
+    if b"RESOLVE_IN_ROOT" in how:
+        name = re.sub(rb'^"(?:/|\\x2f)+', b'"', name)
+    _opened(m, call, dirfd, name, words.flags(words.field(how, b"flags")))
 
 
 def _creat(m: Moment, call: Call) -> None:

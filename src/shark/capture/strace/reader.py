@@ -252,7 +252,8 @@ class _Reader:
                 self._ended(process, self._order, self._time, process.status, -1)
         self._gaps()
         self.world.remove_unnamed(self._order)
-        self.world.emit(RunEnded(self._order, self._order, self._time))
+        end = self._time + self._parser.resolution - 1 if self._time else 0
+        self.world.emit(RunEnded(self._order, self._order, end))
 
     def _gaps(self) -> None:
         self.world.tell_gaps(self._order)

@@ -125,7 +125,7 @@ def described(m: Moment, call: Call) -> None:
 
 
 def _listed(m: Moment, file: OpenFile) -> None:
-    if file.path and file.path not in m.world.directories and not m.world.is_directory(file.path):
+    if file.path and file.path not in m.world.directories and not m.world.is_directory(file.path, m.process.number):
         seen = m.world.sighting(file.path, words.About(file.path, 0))
         m.world.emit(Opened(*m.head, LIST, seen, False, False, False, None, file.via))
 

@@ -10,7 +10,7 @@ from typing import Final
 from shark.capture.look import absolute
 from shark.capture.strace.tables import OpenFile, Process, View, moved_path
 from shark.capture.strace.words import AT_FDCWD, About, descriptor
-from shark.events import LIST, Before, Event, GapSeen, Opened, Removed, Sighting
+from shark.events import LIST, WRITE, Before, Event, GapSeen, ImageStarted, Missing, Opened, Removed, Sighting
 from shark.values import FileId, Stat
 
 NO_DIGEST: Final = "an strace log holds no digests"
@@ -35,36 +35,39 @@ class World:
         self._there: dict[bytes, bool] = {}
         self._resolve = resolve
         self._events: list[Event] = []
-        self._doubtful: Opened | None = None
+        self._doubtful: dict[int, Opened] = {}  # by process
         self._assumed = b""
         self._unknown: set[int] = set()
         self._lost: set[int] = set()
 
     def emit(self, event: Event) -> None:
         """Add an event."""
-        if self._doubtful is not None:
-            self._events.append(self._doubtful)
-            self._doubtful = None
+        if self._doubtful:
+            self._settle(event)
         self._events.append(event)
 
-    def emit_doubtful(self, event: Opened) -> None:
-        """Add an event that may turn out to be a directory's listing, as long as no other one has followed it."""
-        self.emit(event)
-        self._doubtful = event
-        self._events.pop()
+    def _settle(self, event: Event) -> None:
+        """Let go what can wait no longer: all if `event` may change a file, else what the same process did before."""
+        if isinstance(event, Missing | ImageStarted) or (isinstance(event, Opened) and not event.access & WRITE):
+            waiting = [event.process]
+        else:
+            waiting = [*self._doubtful]
+        self._events.extend(self._doubtful.pop(process) for process in waiting if process in self._doubtful)
 
-    def is_directory(self, path: bytes) -> bool:
-        """Learn that `path` is a directory; True if its opening could still be told so."""
+    def emit_doubtful(self, event: Opened) -> None:
+        """Add an event that may turn out to be a directory's listing, as long as its process does nothing else."""
+        self._settle(event)
+        self._doubtful[event.process] = event
+
+    def is_directory(self, path: bytes, process: int) -> bool:
+        """Learn that `path` is a directory; True if its opening by `process` could still be told so."""
         self.directories.add(path)
-        event, self._doubtful = self._doubtful, None
-        if event is None:
+        event = self._doubtful.get(process)
+        if event is None or event.file.path != path:
             return False
-        right = event.file.path == path
-        if right:
-            file = event.file._replace(stat=self.stat(path))
-            event = event._replace(access=LIST, file=file)
-        self.emit(event)
-        return right
+        del self._doubtful[process]
+        self.emit(event._replace(access=LIST, file=event.file._replace(stat=self.stat(path))))
+        return True
 
     def drain(self) -> list[Event]:
         """The events since the last call."""
