@@ -155,6 +155,7 @@ class _Clock:
         self._open: list[tuple[str, float]] = []
         self._left = list(PHASES)
         self._importing = False
+        self._written = False
         self._import = builtins.__import__
 
     def install(self) -> None:
@@ -168,7 +169,8 @@ class _Clock:
             leave(status)
 
         def timed_exec(*arguments: Any) -> NoReturn:
-            self.write("execs")
+            if not self._written:  # once: a directory of PATH is tried after the other, and writing is traced by now
+                self.write("execs")
             execve(*arguments)
 
         def timed_fork() -> int:
@@ -229,6 +231,7 @@ class _Clock:
         return timed
 
     def write(self, end: str) -> None:
+        self._written = True
         now = time.monotonic()
         spans = [*self._spans, *((depth, name, begin, now) for depth, (name, begin) in enumerate(self._open))]
         _dump(f"{self._path}.{os.getpid()}", [*spans, (0, end, now, now)])
