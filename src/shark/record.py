@@ -138,17 +138,25 @@ def _makers(plan: Sequence[HashTask], model: RunModel, facts: Facts, store: Stor
     """The runs that made each input: by the manifest it carries, if that still is true of it; else by the store."""
     found: dict[int, list[str]] = {}
     asked: dict[tuple[bytes, str], int] = {}
-    for task in plan:
-        digest = facts.digests.get(task.n)
-        if not digest or model.files[task.n].current.process:
-            continue
-        run = _carried(task.path, digest)
+    for number, path, digest in _given(plan, model, facts):
+        run = _carried(path, digest)
         if run:
-            found[task.n] = [run]
+            found[number] = [run]
         else:
-            asked[task.path, digest] = task.n
+            asked[path, digest] = number
     found.update((asked[key], runs) for key, runs in _recorded_makers(list(asked), store).items() if runs)
     return found
+
+
+def _given(plan: Sequence[HashTask], model: RunModel, facts: Facts) -> Iterator[tuple[int, bytes, str]]:
+    """Number, path and digest of what was there before the run: unchanged files, and what changed ones were."""
+    for task in plan:
+        if not model.files[task.n].current.process and facts.digests.get(task.n):
+            yield task.n, task.path, facts.digests[task.n]
+    for file in model.files.all:
+        first = file.versions[0] if file.versions else None
+        if first is not None and not first.process and first.sha256:
+            yield file.n, file.path, first.sha256
 
 
 def _carried(path: bytes, digest: str) -> str:

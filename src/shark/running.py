@@ -63,6 +63,7 @@ class Plan:
 def start(plan: Plan) -> NoReturn:
     """Become the command, traced. Raises SharkError (exit code 125) if it cannot be traced at all."""
     _check_kernel()
+    _fill_standard_streams()
     environ = dict(os.environb)
     run = uuid7(time.time_ns(), os.urandom(10))
     parent = environ.get(RUN_ID_VARIABLE.encode(), b"").decode("ascii", "replace")
@@ -92,6 +93,13 @@ def _start_within(plan: Plan, environ: dict[bytes, bytes], run: str, parent: str
     except OSError:
         launcher.execute(plan.argv, environ)
     raise SharkError(f"{os.fsdecode(SUBRUN_MARK)} exists, which no kernel provides", "", EXIT_RUN)
+
+
+def _fill_standard_streams() -> None:
+    """Put /dev/null where a standard stream is closed, until the exec: else shark's own pipes would take its place."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) < 3:  # closed again by the exec, as all that Python opens
+        pass
+    os.close(fd)
 
 
 def _tracer_pid() -> int:
@@ -278,8 +286,7 @@ class _Tracing:
         self._supervisor.emit(RunEnded(now, now, time.time_ns()))
 
     def _on_root_exit(self) -> None:
-        if not self._voice.descriptors:
-            self._voice.borrow(self._supervisor.root_pid)
+        self._voice.borrow(self._supervisor.root_pid, for_long=self._supervisor.alive == 1)
         if self._supervisor.root_pid == 1 and self._supervisor.root_started:
             # The end of process 1 kills all the others of its namespace, this one included: write before it happens.
             self._done = True

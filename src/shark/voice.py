@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import traceback
+
 from shark.capture import kernel
 from shark.model.documents import RunRecord
 
@@ -39,21 +40,26 @@ class Voice:
         """What has to stay open for it."""
         return () if self._fd is None else (self._fd,)
 
-    def borrow(self, pid: int) -> None:
-        """Take standard error of a process that is about to end, if it is still the one that shark was started with."""
-        if self._fd is not None:
+    def borrow(self, pid: int, *, for_long: bool) -> None:
+        """Take standard error of a process that is about to end, if it is still the one that shark was started with.
+
+        Not `for_long`: only to say what is waiting to be said, since others go on and a reader waits for the end.
+        """
+        if self._fd is not None or not (for_long or self._waiting):
             return
         fd = kernel.take_descriptor(pid, 2)
         if fd is None:
             return
         about = os.fstat(fd)
-        if (about.st_dev, about.st_ino) == self._identity:
-            self._fd = fd
-            for line in self._waiting:
-                self._say(line)
-            self._waiting.clear()
-        else:
+        if (about.st_dev, about.st_ino) != self._identity:
             os.close(fd)
+            return
+        self._fd = fd
+        for line in self._waiting:
+            self._say(line)
+        self._waiting.clear()
+        if not for_long:
+            self.close()
 
     def warn(self, message: str) -> None:
         """Say what went wrong, unless it shall be quiet; at once, or when there is something to say it to."""

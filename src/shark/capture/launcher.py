@@ -95,8 +95,9 @@ def launch(
     `program` is the seccomp filter, b"" for none. Raises SharkError when tracing is not possible; a command that cannot
     be executed ends the process with 127 or 126 and the shell's message.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # it is None where the descriptor was closed at the start
+            stream.flush()
     reading, their_writing = os.pipe()
     their_reading, writing = os.pipe()
     target = os.getpid()

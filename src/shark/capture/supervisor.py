@@ -3,8 +3,8 @@
 Finding out what happened (stops.classify, the decoders) and deciding what to do (one method a kind of stop) are apart.
 A thread is let go before anything is done with what was seen of it.
 
-Nothing in here may wait for a process of the run. Looking up a path can: a FUSE daemon may have to answer, and it
-may be one of those that stand still. No process is such a daemon before one of the run has opened /dev/fuse; from then on
+Nothing in here may wait for a process of the run. Looking up a path can: a FUSE daemon may have to answer, and that may
+be one of those that stand still. No process is such a daemon before one of the run has opened /dev/fuse; from then on
 all that looks at files is done by workers, while the loop goes on serving the others.
 """
 
