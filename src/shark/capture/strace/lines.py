@@ -26,6 +26,9 @@ _ENDED: Final = re.compile(
     rb"|superseded by execve in pid (?P<heir>\d+)) \+\+\+$"
 )
 _ATTACHED: Final = re.compile(rb"(?:strace: )?Process (\d+) attached")
+TORN: Final = re.compile(rb"(.*?\w\(.*?)(strace: Process \d+ attached)$")
+"""A call that strace was writing to standard error when it told of a new process, in the middle of the line."""
+
 _EPOCH: Final = 100_000_000  # fewer seconds than this (the year 1973) are those of -r: since the line before
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
@@ -10,7 +11,7 @@ from typing import Final
 from shark.capture.strace import words
 from shark.capture.strace.beginning import LOOK_AHEAD, Beginning, look_ahead
 from shark.capture.strace.calls import HANDLERS
-from shark.capture.strace.lines import Line, LineParser
+from shark.capture.strace.lines import TORN, Line, LineParser
 from shark.capture.strace.moment import Moment
 from shark.capture.strace.tables import Begun, Birth, Descriptors, Held, Process, Thread, View
 from shark.capture.strace.world import World
@@ -59,14 +60,38 @@ class _Reader:
         self._threads: dict[int, Thread] = {}
         self._births: dict[int, Birth] = {}
         self._held: dict[int, Held] = {}
+        self._torn: re.Match[bytes] | None = None
         self._unclear = 0
         self._first_unclear = b""
         self._root: Process | None = None
 
     def take(self, raw: bytes) -> None:
         """Take the next line."""
+        if self._torn is not None:
+            raw = self._mended(raw, self._torn)
+        self._torn = TORN.match(raw) if raw.endswith((b"attached\n", b"attached")) else None
+        if self._torn is None:
+            self._take_line(self._parser.parse(raw))
+
+    def _mended(self, raw: bytes, torn: re.Match[bytes]) -> bytes:
+        """The line that was torn apart, if `raw` is the rest of it; else `raw`, and the line is one of an unfinished
+        call.
+        """
+        attached = self._parser.parse(torn[2])
+        if self._parser.parse(raw).kind != "other":
+            self._take_line(self._parser.parse(torn[1] + b" <unfinished ...>"))
+            self._take_line(attached)
+            return raw
+        again = TORN.match(raw)
+        if again is None:
+            self._take_line(self._parser.parse(torn[1] + raw))
+            self._take_line(attached)
+            return b""
+        self._take_line(attached)
+        return torn[1] + raw
+
+    def _take_line(self, line: Line) -> None:
         self._order += 1
-        line = self._parser.parse(raw)
         if line.kind == "other":
             return
         self._time = line.time or self._time

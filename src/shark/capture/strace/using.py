@@ -114,6 +114,8 @@ def described(m: Moment, call: Call) -> None:
     source = words.descriptor(call.arguments[0])
     file = _file(m, *source) if source is not None and call.result == 0 else None
     about = next((word for word in call.arguments[1:] if b"_mode=S_IF" in word), b"")
+    if file is None and source is not None and about and b"_mode=S_IFREG" not in about:
+        m.process.descriptors.put(source[0], OpenFile(NAMELESS))
     if file is None or not about:
         return
     if file.told and b"_mode=S_IFDIR" in about:

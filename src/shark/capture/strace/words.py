@@ -13,7 +13,7 @@ _TOKEN: Final = re.compile(
     rb'"(?:[^"\\]|\\.)*"(?:\.\.\.)?|(?<=[\dD])' + _ABOUT + rb'|/\*.*?\*/|[][(){},]|[^][(){},"/<]+|.', re.DOTALL
 )
 _RESULT: Final = re.compile(
-    rb"\s*=\s+(-?\d+|0x[0-9a-f]+|\?)(?:\s*/\* (\d+) in strace's PID NS \*/)?(" + _ABOUT + rb")?\s*(E[A-Z0-9]+)?"
+    rb"\s*=\s+(0x[0-9a-f]+|-?\d+|\?)(?:\s*/\* (\d+) in strace's PID NS \*/)?(" + _ABOUT + rb")?\s*(E[A-Z0-9]+)?"
 )
 _STRING: Final = re.compile(rb'\s*(@?)"((?:[^"\\]|\\.)*)"(\.\.\.)?')
 _DESCRIPTOR: Final = re.compile(rb"\s*(-?\d+|AT_FDCWD)(" + _ABOUT + rb")?\s*$")
@@ -187,7 +187,7 @@ def flags(word: bytes) -> int:
 
 def number(word: bytes) -> int:
     """A number, decimal or hexadecimal, without strace's comment; 0 if it is none."""
-    found = re.match(rb"\s*(-?\d+|0x[0-9a-f]+)", word)
+    found = re.match(rb"\s*(0x[0-9a-f]+|-?\d+)", word)
     return int(found[1], 0) if found else 0
 
 

@@ -197,9 +197,9 @@ class World:
             shown = os.fsdecode(self._assumed)
             self._gap(order, f"the log does not tell the working directory, which is taken to be {shown} (strace -y)")
         if self._unknown:
-            self._gap(order, f"the log does not tell which files descriptors {_listed(self._unknown)} are (strace -y)")
+            self._gap(order, f"the log does not tell which files were open as {_listed(self._unknown)} (strace -y)")
         if self._lost:
-            detail = f"the log does not tell to which directories descriptors {_listed(self._lost)} led (strace -y)"
+            detail = f"the log does not tell which directories were open as {_listed(self._lost)} (strace -y)"
             self._gap(order, detail)
 
     def _gap(self, order: int, detail: str) -> None:
