@@ -138,7 +138,7 @@ def _supervise(plan: Plan, run: str, parent: str, link: launcher.Link, front: Fr
         link.answer(_why_not(problem))
         return
     if front:
-        tracing.front = front
+        tracing.serve(front)
     try:
         tracing.trace()
     except Exception as problem:  # noqa: BLE001  said, and the command's parent not left waiting for its end
@@ -252,6 +252,11 @@ class _Tracing:
         except OSError as problem:
             self._voice.warn(f"the context of the run is not gathered: {problem.strerror}")
 
+    def serve(self, front: Front) -> None:
+        """Tell a front process how it went, and let signals that came two ways through once."""
+        self.front = front
+        self._supervisor.lets_through = front.lets_through
+
     def abandon(self) -> None:
         """Nothing was traced: leave nothing behind."""
         self._drop_journal()
@@ -345,7 +350,10 @@ class _Tracing:
         self._recorded = frozenset(record.versions_of(outcome.record))
         self._drop_journal()
         if self._plan.json:
-            record.write_json(outcome.record, self._plan.json)
+            try:
+                record.write_json(outcome.record, self._plan.json)
+            except OSError as problem:
+                self._voice.warn(f"the record could not be written to {self._plan.json}: {problem.strerror}")
         for warning in (*self._store.warnings, *outcome.warnings):
             self._voice.warn(warning)
         if self.front and outcome.unattached:

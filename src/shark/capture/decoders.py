@@ -48,6 +48,7 @@ DECODERS: Final[dict[str, Enter]] = {
     "mkdir": names.enter_mkdir,
     "mknod": names.enter_mknod,
     "truncate": names.enter_truncate,
+    "empty": names.enter_empty,
     "touch": names.enter_touch,
     "view": others.enter_view,
     "connect": others.enter_connect,

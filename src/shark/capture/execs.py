@@ -72,12 +72,7 @@ def started(s: Supervisor, task: Task, begin: int, used: bytes) -> Later:
 
 def _arguments(tid: int) -> tuple[bytes, ...]:
     """The new image's arguments as the kernel laid them down; for a script they begin with its interpreter."""
-    try:
-        with open(b"/proc/%d/cmdline" % tid, "rb") as file:
-            text = file.read()
-    except OSError:
-        return ()
-    return tuple(text.split(b"\0")[:-1])
+    return tuple(look.slurp(b"/proc/%d/cmdline" % tid).split(b"\0")[:-1])
 
 
 def _scripts(s: Supervisor, task: Task, used: bytes, exe: Stat) -> tuple[Sighting, ...]:

@@ -7,6 +7,9 @@ import struct
 
 from shark.capture import kernel
 
+_I386_SIZE = 17 * 4  # struct user_regs_struct32
+_AARCH64_NUMBER = 8  # x8
+
 
 class Machine:
     """Where a call's number and first argument lie in the general registers (NT_PRSTATUS), in 64-bit words."""
@@ -18,6 +21,29 @@ class Machine:
         self._number = {"x86_64": 15}.get(name)
         self._registers = ctypes.create_string_buffer(512)
         self._vector = (ctypes.c_size_t * 2)(ctypes.addressof(self._registers), len(self._registers))
+
+    def call_in_progress(self, tid: int) -> tuple[int, int]:
+        """Number and first argument of the call that a thread is stopped in; (-1, 0) when it is gone.
+
+        Of a 32-bit process the kernel gives its own, shorter register set: ebx is word 0, orig_eax word 11.
+        """
+        size = self._read(tid)
+        if size < 0:
+            return -1, 0
+        if size == _I386_SIZE and self._number is not None:
+            return struct.unpack_from("=I", self._registers, 44)[0], struct.unpack_from("=I", self._registers)[0]
+        number = _AARCH64_NUMBER if self._number is None else self._number
+        words = struct.unpack_from("=32Q" if self._number is None else "=27Q", self._registers)
+        return words[number] & 0xFFFFFFFF, words[self._first]
+
+    def _read(self, tid: int) -> int:
+        """Fetch the general registers; their size in bytes, or -1."""
+        self._vector[1] = len(self._registers)
+        try:
+            kernel.request(kernel.PTRACE_GETREGSET, tid, kernel.NT_PRSTATUS, ctypes.addressof(self._vector))
+        except kernel.Failed:
+            return -1
+        return self._vector[1]
 
     def set_first_argument(self, tid: int, value: int) -> bool:
         """Change the first argument of a call that is about to begin, or restore it; False when the thread is gone."""

@@ -205,6 +205,22 @@ def enter_truncate(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | No
     return s.before(task, kernel.AT_FDCWD, name, prepared, follow=True, discards=False)
 
 
+def enter_empty(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
+    """Ftruncate to nothing: (descriptor, 0). What was there before the open is no part of what is written now."""
+    begin = s.tick()
+    fd = look.signed(a[0])
+
+    def finish(s: Supervisor, task: Task, result: int) -> Later | None:
+        seen = look.descriptor(task.tid, fd) if result == 0 else None
+        if seen is None or seen[1].size:
+            return None
+        file = s.places.settled(task.process, seen[0], seen[0], seen[1])
+        number, end = task.process.number, s.tick()
+        return lambda: s.emit(Changed(begin, end, number, file, None))
+
+    return finish
+
+
 def enter_touch(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
     """utime, utimes, futimesat, utimensat: (dirfd, path or NULL for the descriptor itself, times, flags)."""
     name = kernel.read_path(task.tid, a[1]) if a[1] else b""

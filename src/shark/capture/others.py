@@ -22,9 +22,6 @@ _SOL_SOCKET, _SCM_RIGHTS = 1, 1
 
 def enter_clone(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
     """clone: (flags …). CLONE_UNTRACED is taken out: the child would have the filter and no tracer, and fail."""
-    task.clone_flags = a[0]
-    if not a[0] & CLONE_UNTRACED:
-        return None
     if not s.machine.set_first_argument(task.tid, a[0] & ~CLONE_UNTRACED):
         s.gap(task.process.number, "other", "a clone with CLONE_UNTRACED could not be followed")
         return None

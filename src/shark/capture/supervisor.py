@@ -89,6 +89,7 @@ class Supervisor:
         self.lets_through: Callable[[int, int, int, int], bool] | None = None
         self._nested: set[int] = set()
         self._resume = kernel.PTRACE_SYSCALL if options.full else kernel.PTRACE_CONT
+        self._clone_numbers = {c.numbers["clone"] for c in conventions()}
         self._calls: dict[int, dict[int, tuple[Enter, Callable[[Registers], Registers], Condition | None, int]]] = {
             c.audit: {
                 number: (DECODERS[row.operation], row.arguments, row.condition, c.word)
@@ -341,7 +342,7 @@ class Supervisor:
             return
         flags, task.clone_flags = task.clone_flags, -1
         if flags < 0:
-            flags = _CLONE_VM | _CLONE_VFORK if event == kernel.PTRACE_EVENT_VFORK else 0
+            flags = self._clone_flags(task.tid, event)
         if flags & _CLONE_THREAD:
             process = task.process
             process.tids.add(child)
@@ -355,6 +356,13 @@ class Supervisor:
             self._tasks[child].restore = task.restore
         if first is not None:
             self._handlers[classify(first)](child, first)
+
+    def _clone_flags(self, tid: int, event: int) -> int:
+        """What a child shares with its parent, from the call's registers: the event's kind does not tell."""
+        number, first = self.machine.call_in_progress(tid)
+        if number in self._clone_numbers:
+            return first
+        return _CLONE_VM | _CLONE_VFORK if event == kernel.PTRACE_EVENT_VFORK else 0
 
     def _new_process(self, parent: Process, pid: int, flags: int) -> Process:
         self._numbers += 1
@@ -417,8 +425,7 @@ class Supervisor:
         process.seen.clear()
         first, process.started = not process.started, True
         if first:
-            now = self.tick()
-            self.emit(ProcessStarted(now, now, process.number, 0, process.pid, time.time_ns(), 0))
+            self.emit(ProcessStarted(begin, begin, process.number, 0, process.pid, time.time_ns(), 0))
             process.usage_before = look.usage(process.pid)
         if self._fuse:
             self._hold(task, lambda: execs.started(self, task, begin, used), self._left)

@@ -41,6 +41,8 @@ def _as_they_are(a: Registers) -> Registers:
 
 
 _SECCOMP_NEW_LISTENER = Condition(1, 8, 8)
+_TO_NOTHING = Condition(1, 0xFFFFFFFF, 0)  # a length whose low half is 0: `sort -o` empties its output so
+_UNTRACED = Condition(0, 0x00800000, 0x00800000)  # CLONE_UNTRACED
 
 ROWS: Final[dict[str, Row]] = {
     # What gives a process a descriptor.
@@ -57,7 +59,7 @@ ROWS: Final[dict[str, Row]] = {
     # What starts programs and processes. fork and vfork have no flags to look at: their events tell all.
     "execve": Row("exec", lambda a: (CWD, a[0], 0)),
     "execveat": Row("exec", lambda a: (a[0], a[1], a[4])),
-    "clone": Row("clone", _as_they_are),
+    "clone": Row("clone", _as_they_are, _UNTRACED),  # others are told by their events
     "clone3": Row("clone3", _as_they_are),
     # What changes names.
     "rename": Row("rename", lambda a: (CWD, a[0], CWD, a[1], 0)),
@@ -75,6 +77,8 @@ ROWS: Final[dict[str, Row]] = {
     "mknod": Row("mknod", lambda a: (CWD, a[0], a[1])),
     "mknodat": Row("mknod", _as_they_are),
     # What changes content or times without a descriptor.
+    "ftruncate": Row("empty", _as_they_are, _TO_NOTHING),
+    "ftruncate64": Row("empty", _as_they_are, _TO_NOTHING),
     "truncate": Row("truncate", _as_they_are),
     "truncate64": Row("truncate", _as_they_are),
     "utime": Row("touch", lambda a: (CWD, a[0])),
@@ -103,7 +107,7 @@ NOT_TRACED: Final[dict[str, str]] = {
     "read, write, pread, pwrite, readv, writev": "the open's mode decides; a stop would cost more than the call",
     "mmap, msync": "a mapping needs an open file first, a writable shared one needs O_RDWR",
     "sendfile, splice, copy_file_range, ioctl(FICLONE)": "they work on descriptors whose opening was seen",
-    "ftruncate, fallocate": "they need a writable descriptor, whose opening was seen and counts as a write",
+    "ftruncate to a length, fallocate": "they need a writable descriptor, whose opening counts as a write",
     "close, dup, dup2, fcntl": "a descriptor is looked up when it matters; a model of the table goes wrong",
     "stat, access, readlink, getxattr": "names and attributes, no content",
     "chmod, chown, setxattr": "no content is changed",

@@ -1,8 +1,8 @@
 """Waiting for the next stop: briefly awake, then asleep.
 
 A tracer that sleeps in waitpid(2) pays an idle wake-up at each stop of a tracee on another CPU; most stops come within
-microseconds of the last resume, so it polls for a moment first. With one CPU allowed it would only take the tracee's
-time, so then it never does.
+microseconds of the last resume, so it polls for a moment first: the longer, the more often that was of use lately. With
+one CPU allowed it would only take the tracee's time, so then it does not.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from typing import Final
 
 from shark.capture.kernel import WALL
 
-_POLLS: Final = 100
-"""How often to ask before sleeping: some 50 to 100 microseconds."""
+_LONGEST: Final = 64
+"""How often to ask at most before sleeping: some 30 to 60 microseconds."""
+
+_SHORTEST: Final = 2
 
 _CHILD: Final = {signal.SIGCHLD}
 _WNOHANG_WALL: Final = os.WNOHANG | WALL
@@ -32,7 +34,8 @@ class Waiter:
 
     def __init__(self) -> None:
         self.spared = 0
-        self._polls = _POLLS if len(os.sched_getaffinity(0)) > 1 else 1
+        self._longest = _LONGEST if len(os.sched_getaffinity(0)) > 1 else _SHORTEST
+        self._polls = float(self._longest)
 
     @staticmethod
     def block() -> None:
@@ -47,10 +50,13 @@ class Waiter:
         if self.spared:
             return self._poll_sparing()
         waitpid = os.waitpid
-        for _ in range(self._polls):
+        for _ in range(int(self._polls)):
             tid, status = waitpid(-1, _WNOHANG_WALL)
             if tid:
+                self._polls = min(self._longest, self._polls * 1.25 + 1)
                 return tid, status
+        # In vain: what it took was taken from the tracees, so the next time asks less often.
+        self._polls = max(_SHORTEST, self._polls * 0.75)
         return None
 
     def block_for_stop(self) -> tuple[int, int]:

@@ -163,7 +163,9 @@ class Findings:
         if not file.regular:
             return None, "not a regular file"
         if self.final(file, version):
-            return ("unhashed", self.facts.unhashed[file.n]) if file.n in self.facts.unhashed else (None, "")
+            why = self.facts.unhashed.get(file.n, "")
+            kind: GapKind = "unreadable" if why.startswith("it cannot be read") else "unhashed"
+            return (kind, why) if why else (None, "")
         if version.why:
             return "unhashed", version.why
         place = version.n - file.versions[0].n

@@ -10,7 +10,7 @@ from shark.model.derivation import Derive, input_versions, software_of, whole_ru
 from shark.model.documents import ImageEntry, Manifest, ManifestProcess, OutputEntry, ProcessEntry, RunRecord, Summary
 from shark.model.folding import Folder
 
-_CONTEXT = ("git", "host", "container", "scheduler", "ci", "env")
+_CONTEXT = ("git", "host", "container", "scheduler", "workflow", "ci", "env")
 _COMMAND = ("argv", "cwd", "exit", "signal", "start", "end", "seconds")
 SUMMARY_LIMIT = 900
 """A summary's JSON is shorter than this, in bytes: it must fit into any file system's attributes."""

@@ -30,7 +30,7 @@ from shark.model.run import RunModel
 from shark.model.scope import Scope
 from shark.model.versions import Version
 
-_CONTEXT = ("git", "host", "env", "container", "scheduler", "ci")
+_CONTEXT = ("git", "host", "env", "container", "scheduler", "workflow", "ci")
 
 
 def build_record(model: RunModel, facts: Facts, header: Header, within: SubRun | int | None = None) -> RunRecord:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,11 @@ from shark.values import Stat
 
 if TYPE_CHECKING:
     from shark.model.documents import VersionOrigin
+
+DELEGATES = frozenset(
+    b"docker podman nerdctl buildah kubectl srun sbatch salloc qsub bsub ssh mosh at systemd-run machinectl".split()
+)
+"""Programs whose work is done by somebody else: a daemon, a scheduler, another machine."""
 
 GAP_LIMIT = 1000
 """Distinct gaps that are kept one by one; further ones are only counted."""
@@ -180,6 +186,10 @@ class RunModel:
         files = [self._file(sighting, event.begin, event.end) for sighting in sightings]
         scripts = tuple(file.n for file in files[1 : 1 + len(event.scripts)])
         self.processes.executed(event, files[0].n, scripts)
+        agent = os.path.basename(event.exe.path)
+        if agent in DELEGATES:
+            detail = f"{agent.decode()} asks processes outside of the run to act; put shark inside of what it starts"
+            self._gap(GapSeen(event.begin, event.end, event.process, "delegated", detail))
         for file, sighting in zip(files, sightings, strict=True):
             self._begin_version(file, sighting.stat, event)
             versions.sighted(file, sighting.stat, event.begin, event.end)
