@@ -7,7 +7,6 @@ writes them as `\\udcXX` escapes. Both give the same text for everything else.
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
 import orjson
@@ -16,7 +15,7 @@ import orjson
 def dumps(document: object, *, indent: bool = False, sort: bool = False) -> bytes:
     r"""Serialise to UTF-8 JSON, deterministically: same document, same bytes.
 
-    Paths that are bytes become text by os.fsdecode. Raises TypeError for what JSON cannot hold.
+    Paths that are bytes become text as PEP 383 has it, whatever the locale. Raises TypeError for what JSON cannot hold.
 
     >>> dumps({"path": b"a\xff"})
     b'{"path":"a\\udcff"}'
@@ -39,12 +38,15 @@ def loads(text: bytes | str) -> Any:
     except orjson.JSONDecodeError:
         if isinstance(text, bytes):
             text = text.decode("utf-8", "strict")
-        return json.loads(text)
+        try:
+            return json.loads(text)
+        except RecursionError as problem:
+            raise ValueError("nested too deeply") from problem
 
 
 def _default(value: object) -> object:
     if isinstance(value, bytes):
-        return os.fsdecode(value)
+        return value.decode("utf-8", "surrogateescape")  # as os.fsdecode does, but in any locale
     if isinstance(value, tuple):
         return list(value)
     raise TypeError(f"{type(value).__name__} is not JSON")

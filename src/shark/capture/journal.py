@@ -102,13 +102,18 @@ def read_journal(path: bytes | str) -> Iterator[Event]:
 def _parse(line: bytes, path: bytes | str) -> Event:
     try:
         code, *fields = jsontext.loads(line)
-        kind = EVENT_TYPES[code]
-        event: Event = _revive(kind, fields)
+        event: Event = _revive(_kind(code), fields)
         return event
     except (ValueError, TypeError, IndexError, KeyError) as problem:
         raise RecordDamaged(
             f"{os.fsdecode(path)} has a line that is no event: {problem}", "What stands before it can be recovered."
         ) from problem
+
+
+def _kind(code: Any) -> type[tuple[object, ...]]:
+    if type(code) is not int or not 0 <= code < len(EVENT_TYPES):
+        raise ValueError(f"{code!r} is no event's code")
+    return EVENT_TYPES[code]
 
 
 def _revive(kind: Any, fields: list[Any]) -> Any:
@@ -132,11 +137,11 @@ def _converter(hint: Any) -> Callable[[Any], Any]:
         return lambda value: None if value is None else inner(value)
     if get_origin(hint) is tuple:
         each = _converter(get_args(hint)[0])
-        return lambda value: tuple(map(each, value))
+        return lambda value: tuple(map(each, _checked(list, value)))
     if hint is bytes:
-        return os.fsencode
+        return lambda value: _checked(str, value).encode("utf-8", "surrogateescape")
     if hasattr(hint, "_fields"):
-        return lambda value: _revive(hint, value)
+        return lambda value: _revive(hint, _checked(list, value))
     return lambda value: _checked(hint, value)
 
 
