@@ -10,7 +10,7 @@ import os
 from functools import cache
 from typing import Final, NamedTuple
 
-from shark.capture.kernel import SYSCALL_TABLES
+from shark.capture.numbers import NUMBERS
 from shark.capture.table import ROWS, Row
 from shark.errors import EXIT_RUN, SharkError
 
@@ -24,30 +24,6 @@ X32_BIT: Final = 0x40000000
 _X32_ONLY: Final = {520: "execve", 545: "execveat", 519: "recvmsg", 537: "recvmmsg", 521: "ptrace"}
 """x32 calls whose numbers differ from x86-64's (arch/x86/entry/syscalls/syscall_64.tbl)."""
 
-_NEWER: Final[dict[str, dict[int, str]]] = {
-    "i386": {
-        320: "utimensat",
-        337: "recvmmsg",
-        342: "open_by_handle_at",
-        346: "setns",
-        353: "renameat2",
-        354: "seccomp",
-        356: "memfd_create",
-        358: "execveat",
-        362: "connect",
-        372: "recvmsg",
-        412: "utimensat_time64",
-        417: "recvmmsg_time64",
-        425: "io_uring_setup",
-        435: "clone3",
-        437: "openat2",
-        438: "pidfd_getfd",
-    },
-    "x86_64": {425: "io_uring_setup", 435: "clone3", 437: "openat2", 438: "pidfd_getfd"},
-    "aarch64": {425: "io_uring_setup", 435: "clone3", 437: "openat2", 438: "pidfd_getfd"},
-}
-"""What python-ptrace's tables may be too old for (arch/*/syscalls/*.tbl)."""
-
 
 class Convention(NamedTuple):
     """One way of making system calls: traced numbers, and the size in bytes of a pointer in the caller's memory."""
@@ -60,8 +36,8 @@ class Convention(NamedTuple):
 
 
 def _convention(machine: str, audit: int, word: int) -> Convention:
-    names = {**SYSCALL_TABLES[machine], **_NEWER[machine]}
-    rows = {number: ROWS[name] for number, name in names.items() if name in ROWS}
+    names = NUMBERS[machine]
+    rows = {number: ROWS[name] for number, name in names.items()}
     numbers = {name: number for number, name in names.items()}
     if machine == "x86_64":
         rows.update({number | X32_BIT: row for number, row in tuple(rows.items())})
