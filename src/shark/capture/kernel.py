@@ -1,9 +1,7 @@
 """The kernel's tracing interface: requests, constants and the few structures that the loop reads at every stop.
 
-The only module that imports python-ptrace (its constants and syscall tables), so that it can be replaced. The hot
-requests do not go through its checking wrapper but through prepared prototypes on reused buffers. They are made without
-releasing the GIL (ctypes.PyDLL): none of them blocks, and a worker thread that took the GIL in between would make the
-stopped process wait.
+Requests go through prepared prototypes on reused buffers. They are made without releasing the GIL (ctypes.PyDLL): none
+of them blocks, and a worker thread that took the GIL in between would make the stopped process wait.
 
 Sources: ptrace(2), process_vm_readv(2), statx(2), openat2(2), <linux/ptrace.h>, <linux/stat.h>.
 """
@@ -16,57 +14,33 @@ import os
 import struct
 from typing import Final
 
-from ptrace.binding.func import (
-    PTRACE_CONT,
-    PTRACE_DETACH,
-    PTRACE_EVENT_CLONE,
-    PTRACE_EVENT_EXEC,
-    PTRACE_EVENT_EXIT,
-    PTRACE_EVENT_FORK,
-    PTRACE_EVENT_VFORK,
-    PTRACE_GETEVENTMSG,
-    PTRACE_GETSIGINFO,
-    PTRACE_O_TRACECLONE,
-    PTRACE_O_TRACEEXEC,
-    PTRACE_O_TRACEEXIT,
-    PTRACE_O_TRACEFORK,
-    PTRACE_O_TRACESYSGOOD,
-    PTRACE_O_TRACEVFORK,
-    PTRACE_SYSCALL,
-)
-from ptrace.syscall.linux import aarch64 as _aarch64
-from ptrace.syscall.linux import i386 as _i386
-from ptrace.syscall.linux import x86_64 as _x86_64
-
 from shark.values import FileId, Stat
 
-__all__ = [
-    "PTRACE_CONT",
-    "PTRACE_DETACH",
-    "PTRACE_EVENT_CLONE",
-    "PTRACE_EVENT_EXEC",
-    "PTRACE_EVENT_EXIT",
-    "PTRACE_EVENT_FORK",
-    "PTRACE_EVENT_VFORK",
-    "PTRACE_SYSCALL",
-]
-
-SYSCALL_TABLES: Final[dict[str, dict[int, str]]] = {
-    "x86_64": _x86_64.SYSCALL_NAMES,
-    "i386": _i386.SYSCALL_NAMES,
-    "aarch64": _aarch64.SYSCALL_NAMES,
-}
-"""python-ptrace's syscall numbers, by machine; abi.py adds what is newer than they are."""
-
-# What python-ptrace lacks (<linux/ptrace.h>).
+# Requests, events and options (<linux/ptrace.h>).
+PTRACE_CONT: Final = 7
+PTRACE_DETACH: Final = 17
+PTRACE_SYSCALL: Final = 24
+PTRACE_GETEVENTMSG: Final = 0x4201
+PTRACE_GETSIGINFO: Final = 0x4202
+PTRACE_GETREGSET: Final = 0x4204
+PTRACE_SETREGSET: Final = 0x4205
 PTRACE_SEIZE: Final = 0x4206
 PTRACE_INTERRUPT: Final = 0x4207
 PTRACE_LISTEN: Final = 0x4208
-PTRACE_GETREGSET: Final = 0x4204
-PTRACE_SETREGSET: Final = 0x4205
 PTRACE_GET_SYSCALL_INFO: Final = 0x420E
+PTRACE_EVENT_FORK: Final = 1
+PTRACE_EVENT_VFORK: Final = 2
+PTRACE_EVENT_CLONE: Final = 3
+PTRACE_EVENT_EXEC: Final = 4
+PTRACE_EVENT_EXIT: Final = 6
 PTRACE_EVENT_SECCOMP: Final = 7
 PTRACE_EVENT_STOP: Final = 128
+PTRACE_O_TRACESYSGOOD: Final = 0x01
+PTRACE_O_TRACEFORK: Final = 0x02
+PTRACE_O_TRACEVFORK: Final = 0x04
+PTRACE_O_TRACECLONE: Final = 0x08
+PTRACE_O_TRACEEXEC: Final = 0x10
+PTRACE_O_TRACEEXIT: Final = 0x40
 PTRACE_O_TRACESECCOMP: Final = 0x80
 PTRACE_O_EXITKILL: Final = 0x100000
 NT_PRSTATUS: Final = 1
