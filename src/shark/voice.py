@@ -100,4 +100,4 @@ class Voice:
         try:
             os.write(self._fd, text.encode("utf-8", "replace") + b"\n")
         except OSError:
-            self._fd = None  # its reader is gone, or a full disk: there is nobody to tell
+            self.close()  # its reader is gone, or a full disk: there is nobody to tell

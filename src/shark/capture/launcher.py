@@ -196,7 +196,8 @@ def refuse(name: bytes, problem: OSError) -> NoReturn:
     """End as a shell does when a command cannot be executed."""
     absent = problem.errno in (errno.ENOENT, errno.ENOTDIR)
     reason = os.strerror(problem.errno or 0) if b"/" in name or not absent else "command not found"
-    os.write(2, b"shark: " + name + b": " + reason.encode() + b"\n")
+    with contextlib.suppress(OSError):  # standard error may be closed; the status tells all the same
+        os.write(2, b"shark: " + name + b": " + reason.encode() + b"\n")
     os._exit(EXIT_NOT_FOUND if absent else EXIT_NOT_EXECUTABLE)
 
 

@@ -24,7 +24,7 @@ _ESCAPE = re.compile(rb"\\([0-7]{3})")
 def parse_mountinfo(text: bytes) -> list[Mount]:
     """The mounts of a mountinfo file, in its order (later ones lie over earlier ones)."""
     mounts = []
-    for line in text.splitlines():
+    for line in text.split(b"\n"):  # no other line end: a mount point may hold a carriage return
         words = line.split(b" ")
         if len(words) < 6:
             continue
