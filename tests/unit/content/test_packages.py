@@ -181,10 +181,12 @@ class TestPypi:
         write(site / "foo" / "c.py", "cccc", OLD + 1)
         assert [self.owner(site, f"foo/{name}.py").modified for name in "abc"] == [True, True, False]
 
-    def test_an_editable_installation_owns_nothing(self, site):
+    def test_an_editable_installation_owns_its_pointer(self, site):
         direct = {"url": "file:///home/me/foo", "dir_info": {"editable": True}}
         install(site, "foo-1", {"_editable_impl_foo.pth": "/home/me/foo"}, direct=direct)
-        assert self.owner(site, "_editable_impl_foo.pth") is None
+        owner = self.owner(site, "_editable_impl_foo.pth")
+        assert owner is not None
+        assert owner.purl == "pkg:pypi/foo@1"
 
     def test_an_installation_from_elsewhere_says_where_from(self, site):
         vcs = {"url": "https://me:hunter2@example.org/foo.git", "vcs_info": {"vcs": "git", "commit_id": "abc"}}

@@ -70,11 +70,7 @@ class _Distribution:
 
     @cached_property
     def record(self) -> bytes:
-        """The RECORD's text; empty for an editable installation."""
-        direct = self._direct
-        folder = direct.get("dir_info")
-        if isinstance(folder, dict) and folder.get("editable"):
-            return b""
+        """The RECORD's text. An editable installation's lists what points to the sources, not these."""
         return b"\n" + read(self._folder + b"/RECORD").replace(b"\r\n", b"\n")
 
     @cached_property
@@ -100,6 +96,8 @@ class _Distribution:
             return ()
         if isinstance(vcs, dict):
             return (("vcs_url", mask_text(f"{vcs.get('vcs', 'git')}+{url}@{vcs.get('commit_id', '')}")),)
+        if "dir_info" in self._direct:
+            return ()  # a directory of this machine says nothing to others
         return (("download_url", mask_text(url)),)
 
     def line(self, name: bytes) -> list[bytes] | None:
