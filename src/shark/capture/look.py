@@ -21,7 +21,8 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 def descriptor(tid: int, fd: int) -> tuple[bytes, Stat] | None:
     """The true path and state of a thread's descriptor; None when it is closed already, or hidden from shark.
 
-    A path of an unlinked file comes without the kernel's " (deleted)".
+    A path of an unlinked file comes without the kernel's " (deleted)". The file may have other names, but that path is
+    none: it is reported without any (nlink 0), as it was met.
     """
     link = b"/proc/%d/fd/%d" % (tid, fd)
     stat = kernel.statx(link)
@@ -33,6 +34,7 @@ def descriptor(tid: int, fd: int) -> tuple[bytes, Stat] | None:
         return None
     if path.endswith(_DELETED) and not _is_so_named(path, stat):
         path = path[: -len(_DELETED)]
+        stat = stat._replace(nlink=0)
     return path, stat
 
 

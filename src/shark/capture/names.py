@@ -40,14 +40,15 @@ def enter_rename(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None
     moved = s.places.stat(task, a[0], old, follow=False)
     if moved is None:
         return None  # nothing to move: the call fails
+    # Both are asked now: afterwards the moved directory may be the one from which a relative path starts.
     old_path = s.places.true_name(task, a[0], old)
+    path = s.places.true_name(task, a[2], new)
     exchanged = bool(a[4] & _RENAME_EXCHANGE)
 
     def prepared(replaced: Before | None) -> Finish:
         def finish(s: Supervisor, task: Task, result: int) -> Later | None:
             if result != 0:
                 return None
-            path = s.places.true_name(task, a[2], new)
             if replaced is not None and replaced.stat.id == moved.id and not exchanged:
                 return None  # two names of one file: the call does nothing (rename(2))
             number, end = task.process.number, s.tick()
