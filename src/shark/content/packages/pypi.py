@@ -96,8 +96,9 @@ class _Distribution:
             return ()
         if isinstance(vcs, dict):
             return (("vcs_url", mask_text(f"{vcs.get('vcs', 'git')}+{url}@{vcs.get('commit_id', '')}")),)
-        if "dir_info" in self._direct:
-            return ()  # a directory of this machine says nothing to others
+        folder = self._direct.get("dir_info")
+        if isinstance(folder, dict) and folder.get("editable"):
+            return ()  # what is installed is a pointer to a directory that goes on changing
         return (("download_url", mask_text(url)),)
 
     def line(self, name: bytes) -> list[bytes] | None:
