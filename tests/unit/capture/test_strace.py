@@ -379,6 +379,8 @@ def test_true_paths() -> None:
     assert event.file == ev.Sighting(b"/real/file", b"/w/link", None)
     [event] = after(b'open("link", O_RDONLY) = 3', resolve=lambda path: path.replace(b"link", b"file"))
     assert event.file == ev.Sighting(b"/w/file", b"/w/link", None)
+    [event] = after(b'open("/dev/fd/0", O_RDONLY) = 3', resolve=os.path.realpath)
+    assert event.file.path == b"/dev/fd/0"  # not the descriptor of who reads the log
     [removed] = after(b'unlink("link/link") = 0', resolve=lambda path: path.replace(b"link", b"file"))
     assert removed.path == b"/w/file/link"  # the entry itself is not followed
 

@@ -128,8 +128,10 @@ class World:
         return file.path if file is not None and file.path else path
 
     def true(self, path: bytes) -> bytes:
-        """The path behind all symbolic links."""
-        return self._resolve(path) if self._resolve is not None and path else path
+        """The path behind all symbolic links; those below /proc and /dev lead elsewhere for every process that asks."""
+        if self._resolve is None or not path or path.startswith((b"/proc/", b"/dev/")):
+            return path
+        return self._resolve(path)
 
     def entry(self, process: Process, dirfd: bytes, name: bytes | None) -> bytes:
         """The true path of a directory entry, which is not itself followed; b"" if it cannot be told."""
