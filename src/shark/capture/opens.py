@@ -6,6 +6,7 @@ import errno
 import os
 import stat as stat_bits
 import struct
+from functools import partial
 from typing import TYPE_CHECKING
 
 from shark.capture import kernel, look
@@ -52,20 +53,20 @@ def _enter(s: Supervisor, task: Task, dirfd: int, name: bytes, flags: int) -> Fi
     if flags & _O_PATH:
         return None  # not an access; the loop is told of every use of it that is one
     if not flags & _CHANGING:
-        return lambda s, task, result: _finish_read(s, task, result, dirfd, name, begin)
+        return partial(_finish_read, dirfd, name, begin)
     if flags & _O_TMPFILE or flags & (os.O_CREAT | os.O_EXCL) == os.O_CREAT | os.O_EXCL or name in _SINKS:
-        return lambda s, task, result: _finish_write(s, task, result, dirfd, name, flags, None, begin)
+        return partial(_finish_write, dirfd, name, flags, None, begin)
     return s.before(
         task,
         dirfd,
         name,
-        lambda before: lambda s, task, result: _finish_write(s, task, result, dirfd, name, flags, before, begin),
+        lambda before: partial(_finish_write, dirfd, name, flags, before, begin),
         follow=not flags & os.O_NOFOLLOW,
         discards=bool(flags & os.O_TRUNC),
     )
 
 
-def _finish_read(s: Supervisor, task: Task, result: int, dirfd: int, name: bytes, begin: int) -> Later | None:
+def _finish_read(dirfd: int, name: bytes, begin: int, s: Supervisor, task: Task, result: int) -> Later | None:
     if result < 0:
         return _failed(s, task, result, dirfd, name, begin)
     process = task.process
@@ -95,7 +96,7 @@ def _finish_read(s: Supervisor, task: Task, result: int, dirfd: int, name: bytes
 
 
 def _finish_write(
-    s: Supervisor, task: Task, result: int, dirfd: int, name: bytes, flags: int, before: Before | None, begin: int
+    dirfd: int, name: bytes, flags: int, before: Before | None, begin: int, s: Supervisor, task: Task, result: int
 ) -> Later | None:
     if result < 0:
         return _failed(s, task, result, dirfd, name, begin)

@@ -39,6 +39,12 @@ _BY_CODE: Final[dict[int, Stop]] = {
     **{int(number) | kernel.PTRACE_EVENT_STOP << 8: Stop.GROUP for number in _STOPPING},
 }
 
+SECCOMP_STATUS: Final = (_TRAP | kernel.PTRACE_EVENT_SECCOMP << 8) << 8 | 0x7F
+"""The whole wait status of a seccomp stop."""
+
+SYSCALL_STATUS: Final = (_TRAP | 0x80) << 8 | 0x7F
+"""The whole wait status of a syscall stop."""
+
 
 def classify(status: int) -> Stop:
     """What a status from waitpid means.

@@ -17,9 +17,8 @@ import stat as stat_bits
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from shark.capture import execs, kernel, look
 from shark.capture.abi import conventions
@@ -28,7 +27,7 @@ from shark.capture.inherited import inherited
 from shark.capture.machine import Machine
 from shark.capture.places import Places
 from shark.capture.preimage import HashDescriptor, Keeper
-from shark.capture.stops import Stop, classify
+from shark.capture.stops import SECCOMP_STATUS, SYSCALL_STATUS, Stop, classify
 from shark.capture.table import Condition, Registers
 from shark.capture.tasks import Finish, Later, Process, Task
 from shark.capture.waiting import Waiter
@@ -51,8 +50,7 @@ Listener = Callable[[Event], None]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """How to trace: `full` without a filter, `deny_io_uring` instead of a gap, `linger` seconds for descendants."""
 
     full: bool = False
@@ -109,6 +107,8 @@ class Supervisor:
             Stop.OTHER: self._on_started,
             Stop.ENDED: self._on_ended,
         }
+        # Nine stops of ten are of these two kinds: for them the whole status is the key.
+        self._quick = {SECCOMP_STATUS: self._on_seccomp, SYSCALL_STATUS: self._on_syscall}
 
     # --- what decoders use
 
@@ -265,7 +265,8 @@ class Supervisor:
 
     def _handle(self, tid: int, status: int) -> None:
         try:
-            self._handlers[classify(status)](tid, status)
+            handle = self._quick.get(status) or self._handlers[classify(status)]
+            handle(tid, status)
         except Exception as problem:  # noqa: BLE001  a fault in here must not end, or hang, the command
             self._fault(self._tasks.get(tid), problem)
 
