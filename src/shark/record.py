@@ -216,10 +216,12 @@ def _attach(
 ) -> None:
     """Attach each output's manifest, and note in the record where it went."""
     from shark.model.manifest import attachments, summary
+    from shark.model.serialising import Serialiser
 
-    attacher = Attacher(summary, settings.attach)  # type: ignore[arg-type]  # any Mapping of its own making
+    serialiser = Serialiser()
+    attacher = Attacher(summary, settings.attach, dumps=serialiser.dumps)  # type: ignore[arg-type]  # its own Mapping
     done: list[tuple[bytes, hashing.Hashed]] = []
-    for entry, manifest in attachments(record):
+    for entry, manifest in attachments(record, serialiser=serialiser):
         path = manifest["output"]["path"].encode("utf-8", "surrogateescape")
         about = hashed.get(path)
         expected = Version(about.ino, about.size, about.mtime) if about is not None and about.sha256 else None

@@ -18,12 +18,16 @@ _KINDS = frozenset({"file", "fifo"})
 
 
 class Derivation(NamedTuple):
-    """From what one output derives. The lists may be shared between outputs: do not change them."""
+    """From what one output derives. The lists may be shared between outputs: do not change them.
+
+    `own` are inputs besides `inputs`, which many outputs have in common: the output's own earlier content.
+    """
 
     scope: Literal["output", "run"]
     inputs: list[InputEntry]
     controls: list[InputEntry]
     software: list[str]
+    own: tuple[InputEntry, ...] = ()
 
 
 Derive = Callable[[RunRecord], Callable[[OutputEntry], Derivation]]
@@ -84,7 +88,9 @@ def input_versions(record: RunRecord) -> dict[tuple[int, int], str | None]:
     contents = Contents(record)
     found = _read(contents, record["edges"])
     for output in record["outputs"]:
-        _add_base(contents, output, found)
+        base = _base(contents, output)
+        if base is not None:
+            found.setdefault(base, None)
     return found
 
 
@@ -107,10 +113,9 @@ def whole_run(record: RunRecord) -> Callable[[OutputEntry], Derivation]:
     software = record["software"]
 
     def derive(output: OutputEntry) -> Derivation:
-        own = dict(read)
-        _add_base(contents, output, own)
-        inputs = common if len(own) == len(read) else _entries(contents, own)
-        return Derivation("run", inputs, [], software)
+        base = _base(contents, output)
+        own = () if base is None or base in read else (contents.entry(*base, None),)
+        return Derivation("run", common, [], software, own)
 
     return derive
 
@@ -136,10 +141,10 @@ def _written_channels(contents: Contents, edges: Iterable[EdgeEntry]) -> set[int
     }
 
 
-def _add_base(contents: Contents, output: OutputEntry, found: dict[tuple[int, int], str | None]) -> None:
+def _base(contents: Contents, output: OutputEntry) -> tuple[int, int] | None:
+    """The output's own earlier content, if something of it was kept: (file, version)."""
     origin = contents.origin(output["file"], output["version"], written=True)
-    if origin is not None and contents.listed(output["file"]):
-        found.setdefault((output["file"], origin), None)
+    return (output["file"], origin) if origin is not None and contents.listed(output["file"]) else None
 
 
 def _entries(contents: Contents, found: dict[tuple[int, int], str | None]) -> list[InputEntry]:

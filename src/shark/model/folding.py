@@ -6,6 +6,7 @@ from typing import Any
 
 from shark import jsontext
 from shark.model.documents import InputEntry, Manifest
+from shark.model.serialising import Serialiser
 
 LIMIT = 64 * 1024
 """Bytes of a manifest's JSON above which its inputs are folded."""
@@ -25,46 +26,40 @@ class Folder:
     """Folds manifests that are larger than `limit` bytes; what many of them share, it measures and folds once.
 
     Directories with most files go first, until it fits; then their parents, level by level. Inputs of different roles
-    are never folded into one entry. What still is too large after that has nothing left to fold.
+    are never folded into one entry. What still is too large after that has nothing left to fold. `serialiser` is one
+    that knows the shared parts already.
     """
 
-    def __init__(self, limit: int = LIMIT) -> None:
+    def __init__(self, limit: int = LIMIT, serialiser: Serialiser | None = None) -> None:
         self._limit = limit
-        self._sizes: dict[
-            int, tuple[list[Any], int]
-        ] = {}  # by id(): the list is kept with it, so that the id stays its own
+        self._serialiser = serialiser or Serialiser()
+        # By id(): the list is kept with it, so that the id stays its own.
         self._folded: dict[tuple[int, int], tuple[list[InputEntry], list[InputEntry]]] = {}
 
-    def fold(self, manifest: Manifest) -> Manifest:
-        """The manifest itself if it is small enough, else a copy with folded inputs."""
-        lists: dict[str, list[InputEntry]] = {"inputs": manifest["inputs"]}
-        if "controls" in manifest:
-            lists["controls"] = manifest["controls"]
-        sizes = {key: self._size(entries) for key, entries in lists.items()}
-        rest = len(jsontext.dumps({**manifest, **dict.fromkeys(lists, ())})) - 2 * len(lists)
-        if rest + sum(sizes.values()) <= self._limit:
+    def fold(self, manifest: Manifest, more: int = 0) -> Manifest:
+        """The manifest itself if it is small enough, else a copy with folded inputs; room is left for `more` bytes."""
+        size = self._serialiser.size(manifest) + more
+        if size <= self._limit:
             return manifest
         folded: dict[str, Any] = dict(manifest)
+        lists = [key for key in ("inputs", "controls") if key in manifest]
+        sizes = {key: self._size(folded[key]) for key in lists}
         for key in sorted(lists, key=lambda key: (-sizes[key], key)):
-            others = rest + sum(size for other, size in sizes.items() if other != key)
-            folded[key] = self._fold(lists[key], (self._limit - others) // _STEP * _STEP)
-            sizes[key] = self._size(folded[key])
-            if rest + sum(sizes.values()) <= self._limit:
+            others = size - sizes[key]
+            folded[key] = self._fold(folded[key], (self._limit - others) // _STEP * _STEP)
+            size = others + self._size(folded[key])
+            if size <= self._limit:
                 break
         return folded  # type: ignore[return-value]
 
     def _size(self, entries: list[InputEntry]) -> int:
-        known = self._sizes.get(id(entries))
-        if known is None:
-            if len(self._sizes) >= _KEPT:  # lists that only one output has are not worth keeping
-                self._sizes.clear()
-                self._folded.clear()
-            known = self._sizes[id(entries)] = entries, len(jsontext.dumps(entries))
-        return known[1]
+        return len(self._serialiser.part(entries))
 
     def _fold(self, entries: list[InputEntry], room: int) -> list[InputEntry]:
         key = id(entries), max(room, 0)
         if key not in self._folded:
+            if len(self._folded) >= _KEPT:  # lists that only one output has are not worth keeping
+                self._folded.clear()
             self._folded[key] = entries, _fold(entries, max(room, 0))
         return self._folded[key][1]
 

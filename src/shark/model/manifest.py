@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from shark import jsontext
 from shark.model.derivation import Derive, input_versions, software_of, whole_run
-from shark.model.documents import ImageEntry, Manifest, ManifestProcess, OutputEntry, ProcessEntry, RunRecord, Summary
+from shark.model.documents import (
+    ImageEntry,
+    InputEntry,
+    Manifest,
+    ManifestProcess,
+    OutputEntry,
+    ProcessEntry,
+    RunRecord,
+    Summary,
+)
 from shark.model.folding import Folder
+from shark.model.serialising import Serialiser
 
 _CONTEXT = ("git", "host", "container", "scheduler", "workflow", "ci", "env")
 _COMMAND = ("argv", "cwd", "exit", "signal", "start", "end", "seconds")
@@ -24,18 +35,26 @@ def manifests(record: RunRecord, derive: Derive = whole_run) -> Iterator[Manifes
         yield manifest
 
 
-def attachments(record: RunRecord, derive: Derive = whole_run) -> Iterator[tuple[OutputEntry, Manifest]]:
-    """The outputs to which a manifest shall be attached, each with it: those whose `attached` is not settled yet."""
-    return _all(record, [output for output in record["outputs"] if "attached" not in output], derive)
+def attachments(
+    record: RunRecord, derive: Derive = whole_run, serialiser: Serialiser | None = None
+) -> Iterator[tuple[OutputEntry, Manifest]]:
+    """The outputs to which a manifest shall be attached, each with it: those whose `attached` is not settled yet.
+
+    Their JSON is best had from the `serialiser`: it knows the parts that they share.
+    """
+    return _all(record, [output for output in record["outputs"] if "attached" not in output], derive, serialiser)
 
 
-def _all(record: RunRecord, outputs: list[OutputEntry], derive: Derive) -> Iterator[tuple[OutputEntry, Manifest]]:
+def _all(
+    record: RunRecord, outputs: list[OutputEntry], derive: Derive, serialiser: Serialiser | None = None
+) -> Iterator[tuple[OutputEntry, Manifest]]:
     if not outputs:
         return
     derivation_of = derive(record)
-    folder = Folder()
+    folder = Folder(serialiser=serialiser)
     common = _common(record)
     processes = {process["n"]: process for process in record["processes"]}
+    writers: dict[tuple[int, int], ManifestProcess] = {}
     versions = {
         (entry["n"], version["n"]): version.get("by") for entry in record["files"] for version in entry["versions"]
     }
@@ -52,9 +71,23 @@ def _all(record: RunRecord, outputs: list[OutputEntry], derive: Derive) -> Itera
         manifest["software"] = derivation.software
         manifest["command"] = common["command"]
         if writer is not None and writer["process"] in processes:
-            manifest["process"] = _process(processes, writer["process"], writer["image"])
+            key = writer["process"], writer["image"]
+            if key not in writers:
+                writers[key] = _process(processes, *key)
+            manifest["process"] = writers[key]
         manifest.update(common["rest"])
-        yield output, folder.fold(manifest)  # type: ignore[arg-type]
+        yield output, _folded(manifest, derivation.own, folder)  # type: ignore[arg-type]
+
+
+def _folded(manifest: Manifest, own: Sequence[InputEntry], folder: Folder) -> Manifest:
+    """The manifest, small enough, with the output's `own` inputs among the others; those are never folded."""
+    if not own:
+        return folder.fold(manifest)
+    folded = folder.fold(manifest, sum(len(jsontext.dumps(entry)) + 1 for entry in own))
+    inputs = list(folded["inputs"])
+    for entry in own:
+        inputs.insert(bisect_right(inputs, entry["path"], key=lambda other: other["path"]), entry)
+    return {**folded, "inputs": inputs}
 
 
 def _common(record: RunRecord) -> dict[str, Any]:
@@ -102,20 +135,23 @@ def _program(processes: dict[int, ProcessEntry], image: ImageEntry) -> ImageEntr
     return image if "argv" in image else None
 
 
-def summary(manifest: Manifest) -> Summary:
-    """What to keep in an attribute when the whole manifest does not fit; its JSON is under `SUMMARY_LIMIT` bytes."""
+def summary(manifest: Manifest, text: bytes = b"") -> Summary:
+    """What to keep in an attribute when the whole manifest does not fit; its JSON is under `SUMMARY_LIMIT` bytes.
+
+    `text` is the manifest's JSON, if that is at hand.
+    """
     import hashlib
 
-    counts = {"inputs": sum(entry.get("files", 1) for entry in manifest["inputs"])}
+    counts = {"inputs": _count(manifest["inputs"])}
     if "controls" in manifest:
-        counts["controls"] = sum(entry.get("files", 1) for entry in manifest["controls"])
+        counts["controls"] = _count(manifest["controls"])
     counts["software"] = len(manifest["software"])
     document: dict[str, Any] = {
         "schema": "shark/manifest/1",
         "summary": True,
         "run": manifest["run"],
         "output": {key: manifest["output"][key] for key in ("sha256", "size") if key in manifest["output"]},
-        "manifest_sha256": hashlib.sha256(jsontext.dumps(manifest)).hexdigest(),
+        "manifest_sha256": hashlib.sha256(text or jsontext.dumps(manifest)).hexdigest(),
         "counts": counts,
         "command": {"argv": []},
         "shark": manifest["shark"],
@@ -131,6 +167,10 @@ def summary(manifest: Manifest) -> Summary:
     if command["argv"] == argv:
         del command["cut"]
     return document  # type: ignore[return-value]
+
+
+def _count(entries: list[InputEntry]) -> int:
+    return len(entries) + sum([entry["files"] - 1 for entry in entries if "files" in entry])
 
 
 def _shortened(argv: list[str], room: int) -> list[str]:

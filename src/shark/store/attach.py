@@ -26,9 +26,11 @@ _LARGEST = 65536
 """XATTR_SIZE_MAX of linux/limits.h: no attribute is larger, on any file system."""
 
 _NAME_MAX = 255  # NAME_MAX of linux/limits.h
+_OURS = frozenset((ATTRIBUTE, COMPRESSED))
 _TOO_LARGE = frozenset((errno.ENOSPC, errno.E2BIG, errno.EDQUOT, errno.ERANGE))
 
-Summarise = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+Summarise = Callable[[Mapping[str, Any], bytes], Mapping[str, Any]]
+"""Gives the short form of a manifest, under 900 bytes as JSON; the manifest's own JSON is at hand."""
 
 How = Literal["auto", "xattr", "sidecar", "none"]
 Where = Literal["xattr", "zlib", "sidecar", "none"]
@@ -57,15 +59,22 @@ class Version(NamedTuple):
 class Attacher:
     """Attaches the manifests of one run; it counts the new sidecars in each directory.
 
-    `summarise` gives the short form of a manifest, under 900 bytes as JSON (model.manifest.summary). `warnings` are
-    sentences for the user. No method raises OSError: that a manifest could not be attached is a value.
+    `summarise` is model.manifest.summary, `dumps` writes a manifest as JSON. `warnings` are sentences for the user. No
+    method raises OSError: that a manifest could not be attached is a value.
     """
 
     def __init__(
-        self, summarise: Summarise, how: How = "auto", sidecars_per_directory: int = SIDECARS_PER_DIRECTORY
+        self,
+        summarise: Summarise,
+        how: How = "auto",
+        sidecars_per_directory: int = SIDECARS_PER_DIRECTORY,
+        *,
+        dumps: Callable[[Mapping[str, Any]], bytes] = jsontext.dumps,
     ) -> None:
         self.how = how
         self._summarise = summarise
+        self._dumps = dumps
+        self._room: dict[int, Room] = {}
         self.warnings: list[str] = []
         self._limit = sidecars_per_directory
         self._sidecars: dict[bytes, int] = {}
@@ -98,11 +107,12 @@ class Attacher:
             os.close(descriptor)
 
     def _place(self, file: int, about: os.stat_result, path: bytes, manifest: Mapping[str, Any]) -> tuple[Where, str]:
-        text = jsontext.dumps(manifest)
+        text = self._dumps(manifest)
         if self.how == "sidecar":
             why = self._sidecar(path, about, text)
             return ("none", why) if why else ("sidecar", _stale("attribute", lambda: clear(file)))
-        where, no_attribute = _attributes(file, text, lambda: jsontext.dumps(self._summarise(manifest)))
+        room = self._room.setdefault(about.st_dev, Room())
+        where, no_attribute = _attributes(file, text, lambda: jsontext.dumps(self._summarise(manifest, text)), room)
         if where != "none":
             return where, _stale("sidecar", lambda: remove_sidecar(path))
         if self.how == "xattr":
@@ -116,7 +126,7 @@ class Attacher:
             about = os.lstat(path)
         except OSError as error:
             return Attached("none", files.reason(error), 0)
-        why = _unfit(about, expected) or self._sidecar(path, about, jsontext.dumps(manifest))
+        why = _unfit(about, expected) or self._sidecar(path, about, self._dumps(manifest))
         return Attached("none", why, 0) if why else Attached("sidecar", "", 0)
 
     def _sidecar(self, path: bytes, about: os.stat_result, text: bytes) -> str:
@@ -130,7 +140,7 @@ class Attacher:
             if there is None and self._full(directory):
                 return f"over {self._limit} new sidecars in its directory"
             # Whoever may read the file may know where it came from, and nobody else.
-            files.write_whole(sidecar, text, mode=stat.S_IMODE(about.st_mode) & 0o666 | 0o600)
+            files.write_whole(sidecar, text, mode=stat.S_IMODE(about.st_mode) & 0o666 | 0o600, stale=there is True)
             self._sidecars[directory] = self._sidecars.get(directory, 0) + (there is None)
         except OSError as error:
             return f"no sidecar: {files.reason(error)}"
@@ -148,34 +158,61 @@ class Attacher:
         return True
 
 
-def _attributes(file: int, text: bytes, summary: Callable[[], bytes]) -> tuple[Where, str]:
+class Room:
+    """What was learnt of the room that one file system gives to attributes, so that nothing hopeless is tried again.
+
+    The manifests of a run resemble each other: one that is as long as another compresses about as well.
+    """
+
+    def __init__(self) -> None:
+        self._least = _LARGEST + 1  # so many bytes did not fit into a file that had no attributes but shark's
+        self._ratio = 0.0  # of the last compressed manifest
+
+    def try_value(self, file: int, name: str, value: bytes, beside: int = 0) -> bool:
+        """Set an attribute; False if it is too large. `beside` bytes of shark's are there already.
+
+        Raises OSError for any other trouble.
+        """
+        size = len(value) + beside
+        if size >= self._least:
+            return False
+        try:
+            os.setxattr(file, name, value)
+        except OSError as error:
+            if error.errno not in _TOO_LARGE:
+                raise
+            # A quota, or another's attributes, may leave less room here than elsewhere.
+            if error.errno != errno.EDQUOT and _OURS.issuperset(os.listxattr(file)):
+                self._least = size
+            return False
+        return True
+
+    def try_compressed(self, file: int, name: str, text: bytes, beside: int) -> bool:
+        """Like try_value, with `text` compressed: quickly, and thoroughly if that is what it takes."""
+        for level in (1, 9):
+            if len(text) * self._ratio + beside >= self._least:
+                break
+            packed = zlib.compress(text, level)
+            if self.try_value(file, name, packed, beside):
+                return True
+            if level == 9:
+                self._ratio = len(packed) / len(text)
+        return False
+
+
+def _attributes(file: int, text: bytes, summary: Callable[[], bytes], room: Room) -> tuple[Where, str]:
     """Try the attributes; give "xattr" or "zlib", or "none" and why. A summary may stay, as a pointer to the store."""
     try:
         # What an earlier run left takes room that this manifest may need.
         _remove(file, COMPRESSED)
-        if len(text) <= _LARGEST:
-            try:
-                os.setxattr(file, ATTRIBUTE, text)
-                return "xattr", ""
-            except OSError as error:
-                if error.errno not in _TOO_LARGE:
-                    raise
-        return _compressed(file, text, summary())
+        if room.try_value(file, ATTRIBUTE, text):
+            return "xattr", ""
+        short = summary()
+        if room.try_value(file, ATTRIBUTE, short) and room.try_compressed(file, COMPRESSED, text, len(short)):
+            return "zlib", ""
+        _keep_only(file, short)
     except OSError as error:
         return "none", f"no attribute: {files.reason(error)}"
-
-
-def _compressed(file: int, text: bytes, summary: bytes) -> tuple[Where, str]:
-    try:
-        os.setxattr(file, ATTRIBUTE, summary)
-        packed = zlib.compress(text, 6)
-        if len(packed) <= _LARGEST:
-            os.setxattr(file, COMPRESSED, packed)
-            return "zlib", ""
-    except OSError as error:
-        if error.errno not in _TOO_LARGE:
-            raise
-        _keep_only(file, summary)
     return "none", "no attribute: too large for this file system"
 
 

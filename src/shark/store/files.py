@@ -10,11 +10,12 @@ TEMPORARY = b".shark-tmp-"
 """How the names of unfinished files begin: who finds one that is old may remove it."""
 
 
-def write_whole(path: bytes, data: bytes, *, mode: int = 0o600, sync: bool = False) -> None:
+def write_whole(path: bytes, data: bytes, *, mode: int = 0o600, sync: bool = False, stale: bool = False) -> None:
     """Write `data` to `path` by temporary file and rename, with exactly the permissions `mode`.
 
-    `sync` puts the data on the disk first: without it a power cut may leave an empty file under the new name. Raises
-    OSError; then nothing is left behind, and what stood at `path` is untouched.
+    `sync` puts the data on the disk first: without it a power cut may leave an empty file under the new name. `stale`:
+    what stands at `path` may be missing for a moment. Raises OSError; then nothing is left behind, and what stood at
+    `path` is untouched.
     """
     temporary = os.path.join(os.path.dirname(path), TEMPORARY + os.urandom(6).hex().encode())
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -28,6 +29,9 @@ def write_whole(path: bytes, data: bytes, *, mode: int = 0o600, sync: bool = Fal
         finally:
             # Network file systems report a full disk at close.
             os.close(descriptor)
+        if stale:
+            # A rename that replaces a file makes ext4 write the new one out to the disk, some milliseconds each time.
+            os.unlink(path)
         os.rename(temporary, path)
     except BaseException:
         # ^C included: an unfinished file must not stay.

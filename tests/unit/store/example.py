@@ -32,7 +32,7 @@ def manifest(size: int = 0, run: str = RUN) -> dict[str, Any]:
     }
 
 
-def summary(whole: Any) -> dict[str, Any]:
+def summary(whole: Any, text: bytes = b"") -> dict[str, Any]:
     return {"schema": whole["schema"], "summary": True, "run": whole["run"], "output": {"sha256": SHA, "size": 6}}
 
 

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
+import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shark.store.attach import Attached, Attacher, Version
+from shark.store import attach as attaching
+from shark.store.attach import Attached, Attacher, Room, Version
 from shark.store.read import NOTHING, read_attached, read_places
 from shark.store.strip import strip, strip_tree
 
@@ -172,3 +175,51 @@ def test_strip_of_a_tree(tmp_path: Path, file: bytes) -> None:
         deep + b"/.gone.shark": (("sidecar",), ""),
     }
     assert sorted(os.listdir(deep)) == [b".mine.shark", b"f", b"link"]
+
+
+class FakeFileSystem:
+    """Attributes of one file on a file system that holds `limit` bytes of them; `tried` are the sizes of values."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, limit: int, others: tuple[str, ...] = ()) -> None:
+        self.values = dict.fromkeys(others, b"x")
+        self.tried: list[int] = []
+        self._limit = limit
+        monkeypatch.setattr(os, "setxattr", self.setxattr)
+        monkeypatch.setattr(os, "listxattr", lambda _: list(self.values))
+
+    def setxattr(self, _: int, name: str, value: bytes) -> None:
+        self.tried.append(len(value))
+        if sum(len(other) for key, other in self.values.items() if key != name) + len(value) > self._limit:
+            raise OSError(errno.ENOSPC, "no space")
+        self.values[name] = value
+
+
+def test_what_did_not_fit_once_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    system, room = FakeFileSystem(monkeypatch, 4000), Room()
+    assert not room.try_value(3, "user.shark", bytes(5000))
+    assert not room.try_value(3, "user.shark", bytes(5001))
+    assert room.try_value(3, "user.shark", bytes(4000))
+    assert not room.try_value(3, "user.shark", bytes(4500))
+    assert system.tried == [5000, 4000, 4500]
+
+
+def test_what_did_not_fit_beside_anothers_attribute_may_fit_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    FakeFileSystem(monkeypatch, 4000, ("user.other",))
+    room = Room()
+    assert not room.try_value(3, "user.shark", bytes(4000))
+    FakeFileSystem(monkeypatch, 4000)
+    assert room.try_value(4, "user.shark", bytes(4000))
+
+
+def test_nothing_is_compressed_in_vain_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    system, room = FakeFileSystem(monkeypatch, 4000), Room()
+    packed = []
+    compress = zlib.compress
+    monkeypatch.setattr(attaching.zlib, "compress", lambda text, level: packed.append(level) or compress(text, level))
+    text = json.dumps(example.manifest(30_000)).encode()
+    for _ in range(3):
+        assert room.try_value(3, "user.shark", bytes(800))
+        assert not room.try_compressed(3, "user.shark.zlib", text, 800)
+    assert packed == [1, 9]
+    assert room.try_compressed(3, "user.shark.zlib", json.dumps(example.manifest(4000)).encode(), 800)
+    assert sum(map(len, system.values.values())) <= 4000
