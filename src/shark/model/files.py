@@ -202,7 +202,10 @@ def _is_another(file: File, stat: Stat, begin: int, *, created: bool) -> bool:
     """True if a sighting under the identity of `file` is of a later file that took over its inode number.
 
     Birth times do not settle it: they advance with the kernel's tick only (4 ms), and some file systems keep none.
+    An unnamed file ends without a call that removes it; then its kind may tell.
     """
+    if stat.mode and _kind(stat) != file.kind:
+        return True
     if created:
         # What was there before the creating call began cannot be what that call created.
         return bool(file.gone) or file.first_end < begin

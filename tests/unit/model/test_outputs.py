@@ -8,7 +8,7 @@ from shark import events as ev
 from shark.model.facts import Facts, Owner
 from shark.values import FileId, Stat
 
-from .events_builder import DIGEST, FIFO, Run, before, final, stat
+from .events_builder import DIGEST, FIFO, SYMLINK, Run, before, final, stat
 
 
 def outputs(run: Run, facts: Facts | None = None, **header) -> dict[str, dict]:
@@ -312,3 +312,13 @@ def test_memory_files_are_the_runs_own_and_no_outputs():
     record = run.end().record(final(run))
     assert not record["outputs"]
     assert record["files"][-1]["versions"][0]["n"] == 1
+
+
+def test_a_link_that_takes_over_the_inode_of_an_unnamed_file_is_no_output():
+    """No call removes a file of O_TMPFILE: it ends when it is closed, and its number may be another's at once."""
+    run = Run("prog")
+    run.write("/w/#7", stat(7, 0, nlink=0), created=True)
+    run.observe(ev.Symlinked, 1, b"target", b"/w/link")
+    run.rename("/w/link", "/w/link2", stat(7, 6, mode=SYMLINK))
+    assert outputs(run.end()) == {}
+    assert run.file("/w/link2").kind == "symlink"
