@@ -135,7 +135,7 @@ def _failed(s: Supervisor, task: Task, result: int, dirfd: int, name: bytes, beg
         process.subrun = os.fsdecode(name[len(SUBRUN_MARK) :])
         return None
     used = s.places.used(task, dirfd, name)
-    if used in process.seen:
+    if used in process.seen or not used.startswith(b"/"):
         return None
     end = s.tick()
 

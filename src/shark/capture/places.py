@@ -75,7 +75,8 @@ class Places:
         """`name` made absolute, symbolic links and all, as the thread named it."""
         if name.startswith(b"/"):
             return look.absolute(b"", name)
-        return look.absolute(look.base_directory(task, dirfd, self.epoch), name)
+        base = look.base_directory(task, dirfd, self.epoch)
+        return look.absolute(base, name) if base else name  # of a process that hides where it is
 
     def true_name(self, task: Task, dirfd: int, name: bytes) -> bytes:
         """The true path of a directory entry: its directory's true path and its own name, which is not followed."""
