@@ -22,7 +22,9 @@ SAME = ("inputs", "output", "process", "scope", "run")
 
 
 def manifest_of(record: dict[str, Any], name: str) -> dict[str, Any]:
-    return next(m for m in manifests(record) if Path(m["output"]["path"]).name == name)
+    manifest = next(m for m in manifests(record) if Path(m["output"]["path"]).name == name)
+    # The journal was read while it was being written, and is gone: only the live run could say so.
+    return {**manifest, "inputs": [entry for entry in manifest["inputs"] if not entry["path"].endswith(".journal")]}
 
 
 def test_a_replayed_journal_gives_the_manifests_of_the_live_run(
@@ -47,5 +49,7 @@ def test_a_replayed_journal_gives_the_manifests_of_the_live_run(
     for name, inputs in (("both", {"in"}), ("log", {"in", "log"})):
         mine, theirs = manifest_of(again, name), manifest_of(live.record, name)
         assert {Path(entry["path"]).name for entry in mine["inputs"]} == inputs
+        theirs["process"].pop("end")  # the journal broke off before
+        mine["process"].pop("end", None)
         assert {key: mine[key] for key in SAME} == {key: theirs[key] for key in SAME}
         assert mine["software"] == theirs["software"]
