@@ -9,8 +9,6 @@ clock, nanoseconds since the epoch. Paths are bytes and absolute, as shark's own
 cannot be reached from there has a path that begins with its mount namespace's name (`mnt:[4026532201]/tmp/x`).
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from shark.values import Stat, Usage

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import os
 import stat as stat_bits
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from shark import __version__, jsontext
 from shark.capture.kernel import AT_STATX_DONT_SYNC, AT_SYMLINK_NOFOLLOW, statx
@@ -20,7 +18,6 @@ from shark.content import hashing
 from shark.content.digestcache import DigestCache
 from shark.content.masking import mask_argv, mask_text
 from shark.errors import NotFound, RecordDamaged, SharkError
-from shark.model.documents import OutputEntry, RunRecord
 from shark.model.facts import Facts, HashTask, Header
 from shark.model.questions import hash_plan
 from shark.model.run import RunModel
@@ -29,8 +26,8 @@ from shark.store.home import Store
 from shark.values import Gap
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+
+class Settings(NamedTuple):
     """How a run is finished: where manifests go, how files are hashed, what is left alone (gitignore patterns below
     `cwd`). Outputs in `recorded` (path and digest) stand in an earlier record of the same run.
     """
@@ -42,13 +39,13 @@ class Settings:
     recorded: frozenset[tuple[str, str]] = frozenset()
 
 
-@dataclass(slots=True)
 class Outcome:
     """What came of it: the record, sentences for the user, and how many outputs lack their manifest."""
 
-    record: RunRecord
-    warnings: list[str] = field(default_factory=list)
-    unattached: int = 0
+    def __init__(self, record: RunRecord) -> None:
+        self.record = record
+        self.warnings: list[str] = []
+        self.unattached = 0
 
 
 def finish(
@@ -78,7 +75,7 @@ def finish(
         outcome = Outcome(record)
         _attach(record, settings, outcome, facts, hashed, cache)
         for subrun in model.subruns:
-            inner = build_record(model, facts, _of_subrun(header, subrun.run), within=subrun)
+            inner = build_record(model, facts, header.of_subrun(subrun.run), within=subrun)
             for entry in inner["outputs"]:
                 if "attached" not in entry:
                     entry["attached"], entry["why"] = "none", "the manifest of the outer run is attached"
@@ -96,12 +93,6 @@ def versions_of(record: RunRecord) -> Iterator[tuple[str, str]]:
 
 def _version_of(entry: OutputEntry) -> tuple[str, str]:
     return entry["path"], entry.get("sha256", "")
-
-
-def _of_subrun(header: Header, run: str) -> Header:
-    from dataclasses import replace
-
-    return replace(header, id=run, parent=header.id, name="", tags={})
 
 
 # --- facts
@@ -274,6 +265,8 @@ def write_json(record: Mapping[str, Any], path: str) -> None:
         with os.fdopen(fd, "wb") as file:
             file.write(data)
         mask = os.umask(0)
+    import tempfile
+
         os.umask(mask)
         os.chmod(temporary, 0o666 & ~mask)
         os.replace(temporary, path)

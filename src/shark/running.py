@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn
 
 from shark import __version__
 from shark.capture import kernel, launcher
@@ -40,8 +40,7 @@ _CONTEXT_SECONDS = 2.0
 RUN_ID_VARIABLE = "SHARK_RUN_ID"
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What was asked of `shark run`. `cwd` and `json` are absolute; `json` is "" for none; `linger` is in seconds."""
 
     argv: tuple[bytes, ...]
@@ -54,7 +53,7 @@ class Plan:
     ignore: tuple[str, ...] = ()
     strict: bool = False
     name: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = MappingProxyType({})
     json: str = ""
     quiet: bool = False
     verbose: bool = False

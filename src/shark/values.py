@@ -2,12 +2,11 @@
 
 `FileId` and `Stat` are NamedTuples rather than frozen dataclasses: they are made at every traced stop and serve as
 dictionary keys, and a NamedTuple is built in a third of the time and hashed by the interpreter itself.
+
+Annotations are not postponed here and in events.py: NamedTuple would compile each of their texts when it is imported.
 """
 
-from __future__ import annotations
-
 import stat as _stat
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 GapKind = Literal[
@@ -64,8 +63,7 @@ class Stat(NamedTuple):
         return self.id, self.size, self.mtime
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(NamedTuple):
     """Something that could not be seen or is not certain. `process` is None for the whole run."""
 
     kind: GapKind

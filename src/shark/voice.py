@@ -8,10 +8,12 @@ started with.
 from __future__ import annotations
 
 import os
-import traceback
+from typing import TYPE_CHECKING
 
 from shark.capture import kernel
-from shark.model.documents import RunRecord
+
+if TYPE_CHECKING:
+    from shark.model.documents import RunRecord
 
 
 class Voice:
@@ -70,6 +72,8 @@ class Voice:
         """Say that shark itself is at fault, with what its developers need to know under `-v`."""
         self.warn(f"a fault of shark itself: {type(problem).__name__}: {problem}")
         if self._verbose:
+            import traceback
+
             self._say("".join(traceback.format_exception(problem)).rstrip())
 
     def summary(self, record: RunRecord) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 import os
 import struct
 from typing import TYPE_CHECKING
@@ -95,8 +94,10 @@ def _address(raw: bytes) -> tuple[str, str, int] | None:
         return None
     family = struct.unpack_from("=H", raw)[0]
     if family == _AF_INET and len(raw) >= 8:
-        return "inet", str(ipaddress.IPv4Address(raw[4:8])), struct.unpack_from("!H", raw, 2)[0]
+        return "inet", ".".join(map(str, raw[4:8])), struct.unpack_from("!H", raw, 2)[0]
     if family == _AF_INET6 and len(raw) >= 24:
+        import ipaddress
+
         return "inet6", str(ipaddress.IPv6Address(raw[8:24])), struct.unpack_from("!H", raw, 2)[0]
     if family == _AF_UNIX:
         path = raw[2:]

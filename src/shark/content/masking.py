@@ -7,11 +7,18 @@ long random-looking word alone is not taken for a secret. Masking what is masked
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, lru_cache
+from typing import NamedTuple
 
 MASK = "***"
 """What stands in place of a secret. Its length tells nothing."""
+
+
+def _pattern(text: str, flags: int = 0) -> Callable[[], re.Pattern[str]]:
+    """A regular expression, compiled when it is first asked for: few runs need all, and the command waits for it."""
+    return cache(lambda: re.compile(text, flags))
+
 
 _SECRET_WORDS = (
     r"pass(?:word|wd|phrase|code)?|pwd|secrets?|token|credentials?|cookies?|jwt|bearer|otp|dsn|psk|"
@@ -23,71 +30,84 @@ _SECRET_WORDS = (
 )
 _NAME_START = r"(?:[A-Za-z0-9]+[-_.])*"
 _NAME_END = r"(?:[-_.](?:v?\d+|value|base64|b64|id|hash|text|string|str|key))*"
-_SECRET_NAME = re.compile(rf"^{_NAME_START}(?:{_SECRET_WORDS}){_NAME_END}$", re.IGNORECASE)
-_RUN_TOGETHER = re.compile(
+_SECRET_NAME = _pattern(rf"^{_NAME_START}(?:{_SECRET_WORDS}){_NAME_END}$", re.IGNORECASE)
+_RUN_TOGETHER = _pattern(
     r"password|passwd|passphrase|apikey|secret|(?:access|auth|bearer|refresh|id)token", re.IGNORECASE
 )
-_ENV_KEY = re.compile(r"(?:^|_)KEY$", re.IGNORECASE)
+_ENV_KEY = _pattern(r"(?:^|_)KEY$", re.IGNORECASE)
 _HARMLESS = frozenset({"PWD", "OLDPWD", "SSH_AUTH_SOCK", "XAUTHORITY"})
 """Names that look like a secret's and are not: the shell's working directory, paths to sockets."""
 
-# The shapes of well-known credentials, as their makers document them; masked whole, or but for the group "keep".
-_SHAPES = re.compile(
-    r"""
-      -----BEGIN[ ][A-Z0-9 ]*PRIVATE[ ]KEY(?:[ ]BLOCK)?-----(?:.*?-----END[^-]*-----|.*\Z)
-    | \b(?:AKIA|ASIA|ABIA|ACCA|AROA|AIDA)[A-Z0-9]{16}\b                 # Amazon
-    | \bgh[pousr]_[A-Za-z0-9]{20,} | \bgithub_pat_\w{20,}               # GitHub
-    | \bgl(?:pat|ptt|dt|rt|cbt|soat|ft|imt|agent|oas|ffct)-[\w.-]{16,}  # GitLab
-    | \bxox[abeoprs]-[\w-]{8,} | \bxapp-[\w-]{10,}                      # Slack
-    | \b(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{10,} | \bwhsec_\w{16,}   # Stripe
-    | \bsk-[\w-]{18,}                                                   # OpenAI, Anthropic
-    | \bAIza[\w-]{30,} | \bya29\.[\w-]{10,} | \bGOCSPX-[\w-]{20,}       # Google
-    | \beyJ[\w-]{5,600}\.[\w-]{5,}(?:\.[\w-]*)?                            # JSON Web Token
-    | \bnpm_[A-Za-z0-9]{30,} | \bpypi-[\w-]{16,} | \brubygems_\w{30,}   # registries
-    | \bhf_[A-Za-z0-9]{20,} | \bdapi[0-9a-f]{32}\b                      # Hugging Face, Databricks
-    | \bdop_v1_[0-9a-f]{32,} | \bdckr_(?:pat|oat)_[\w-]{20,}            # DigitalOcean, Docker
-    | \bhv[sbr]\.[\w-]{20,} | \bSG\.[\w-]{16,}\.[\w-]{16,}              # Vault, SendGrid
-    | \bAGE-SECRET-KEY-1[A-Z0-9]{50,} | \b\d{8,10}:AA[\w-]{30,}         # age, Telegram
-    | \bshp(?:at|ca|pa|ss)_[0-9a-f]{32} | \bsq0[a-z]{3}-[\w-]{20,}      # Shopify, Square
-    | \bATATT3[\w=-]{20,} | \bNRAK-[A-Z0-9]{20,} | \blin_api_\w{20,}    # Atlassian, New Relic, Linear
-    | (?P<keep>\bhooks\.slack\.com/(?:services|workflows)/
-        |\bdiscord(?:app)?\.com/api/webhooks/\d+/|\bwebhook\.office\.com/)[\w/@.-]+
-    """,
-    re.VERBOSE | re.DOTALL,
+
+class _Shape(NamedTuple):
+    """A credential as its maker documents it. `marks`, words: one of them is in every such credential, so that most
+    texts are done without the pattern, which takes longer to compile than all the rest of them to look at. What the
+    pattern's group holds, if it has one, stays.
+    """
+
+    marks: str
+    pattern: str
+
+
+_SHAPES = (
+    _Shape("-----BEGIN", r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?:.*?-----END[^-]*-----|.*\Z)"),
+    _Shape(
+        "hooks.slack.com discord webhook.office.com",
+        r"(\bhooks\.slack\.com/(?:services|workflows)/|\bdiscord(?:app)?\.com/api/webhooks/\d+/"
+        r"|\bwebhook\.office\.com/)[\w/@.-]+",
+    ),
+    _Shape("AKIA ASIA ABIA ACCA AROA AIDA", r"\b(?:AKIA|ASIA|ABIA|ACCA|AROA|AIDA)[A-Z0-9]{16}\b"),  # Amazon
+    _Shape("ghp_ gho_ ghu_ ghs_ ghr_", r"\bgh[pousr]_[A-Za-z0-9]{20,}"),  # GitHub
+    _Shape("github_pat_", r"\bgithub_pat_\w{20,}"),
+    _Shape("gl", r"\bgl(?:pat|ptt|dt|rt|cbt|soat|ft|imt|agent|oas|ffct)-[\w.-]{16,}"),  # GitLab
+    _Shape("xox", r"\bxox[abeoprs]-[\w-]{8,}"),  # Slack
+    _Shape("xapp-", r"\bxapp-[\w-]{10,}"),
+    _Shape("_live_ _test_", r"\b(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{10,}"),  # Stripe
+    _Shape("whsec_", r"\bwhsec_\w{16,}"),
+    _Shape("sk-", r"\bsk-[\w-]{18,}"),  # OpenAI, Anthropic
+    _Shape("AIza ya29. GOCSPX-", r"\bAIza[\w-]{30,}|\bya29\.[\w-]{10,}|\bGOCSPX-[\w-]{20,}"),  # Google
+    _Shape("eyJ", r"\beyJ[\w-]{5,600}\.[\w-]{5,}(?:\.[\w-]*)?"),  # JSON Web Token
+    _Shape("npm_ pypi- rubygems_", r"\bnpm_[A-Za-z0-9]{30,}|\bpypi-[\w-]{16,}|\brubygems_\w{30,}"),  # registries
+    _Shape("hf_ dapi", r"\bhf_[A-Za-z0-9]{20,}|\bdapi[0-9a-f]{32}\b"),  # Hugging Face, Databricks
+    _Shape("dop_v1_ dckr_", r"\bdop_v1_[0-9a-f]{32,}|\bdckr_(?:pat|oat)_[\w-]{20,}"),  # DigitalOcean, Docker
+    _Shape("hvs. hvb. hvr. SG.", r"\bhv[sbr]\.[\w-]{20,}|\bSG\.[\w-]{16,}\.[\w-]{16,}"),  # Vault, SendGrid
+    _Shape("AGE-SECRET-KEY-1 :AA", r"\bAGE-SECRET-KEY-1[A-Z0-9]{50,}|\b\d{8,10}:AA[\w-]{30,}"),  # age, Telegram
+    _Shape("shp sq0", r"\bshp(?:at|ca|pa|ss)_[0-9a-f]{32}|\bsq0[a-z]{3}-[\w-]{20,}"),  # Shopify, Square
+    _Shape("ATATT3", r"\bATATT3[\w=-]{20,}"),  # Atlassian
+    _Shape("NRAK- lin_api_", r"\bNRAK-[A-Z0-9]{20,}|\blin_api_\w{20,}"),  # New Relic, Linear
 )
-_USERINFO = re.compile(r"(?P<keep>\b[A-Za-z][A-Za-z0-9+.-]{0,20}://)(?P<info>[^\s/?#'\"<>]{0,2000})@")
-_HEADER = re.compile(
+_MARKS = tuple((mark, shape) for shape in _SHAPES for mark in shape.marks.split())
+_USERINFO = _pattern(r"(?P<keep>\b[A-Za-z][A-Za-z0-9+.-]{0,20}://)(?P<info>[^\s/?#'\"<>]{0,2000})@")
+_HEADER = _pattern(
     r"(?P<keep>\b(?:Bearer|Basic|Digest|Token|ApiKey|Negotiate|AWS4-HMAC-SHA256)[ ]+)[\w+/=.~-]{6,}[^\r\n'\"]*"
 )
 _QUOTED = r""" "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' """
 # A name and what binds a value to it; the value is looked at only when the name is a secret's, so that one assignment
 # inside another's value (`url=https://host/?token=…`) is seen. Names are bounded to keep long texts linear.
-_ASSIGNED = re.compile(
+_ASSIGNED = _pattern(
     r"""(?<![A-Za-z0-9])(?P<name>[A-Za-z][A-Za-z0-9_.-]{0,80})(?:["']?\s{0,2}(?:=>|:=|==?|:(?!/))\s{0,2})""",
     re.VERBOSE,
 )
-_VALUE = re.compile(rf"""{_QUOTED} | [^\s&;,"'<>|}}\])]+""", re.VERBOSE)
-_OPTION = re.compile(r"(?<![\w-])--?(?P<name>[A-Za-z][A-Za-z0-9_.-]{0,80})\s+")
-_OPERAND = re.compile(rf"""{_QUOTED} | [^\s"'-][^\s"']*""", re.VERBOSE)
+_VALUE = _pattern(rf"""{_QUOTED} | [^\s&;,"'<>|}}\])]+""", re.VERBOSE)
+_OPTION = _pattern(r"(?<![\w-])--?(?P<name>[A-Za-z][A-Za-z0-9_.-]{0,80})\s+")
+_OPERAND = _pattern(rf"""{_QUOTED} | [^\s"'-][^\s"']*""", re.VERBOSE)
 _CLIENT_NAMES = r"(?:mysql\w*|mariadb[\w-]*|mongo\w*|sshpass|ldap\w+|smbclient|7z\w?|zip|unzip|redis-cli)"
-_CLIENTS = re.compile(rf"(?:.*/)?{_CLIENT_NAMES}")
-_CLIENT_LINE = re.compile(rf"(?P<keep>\b{_CLIENT_NAMES}\s(?:[^;|&\n]{{0,200}}?\s)?-p)(?P<value>[^\s;|&]+)")
-_HTTP = re.compile(r"(?:.*/)?(?:curl|wget|http|https|xh|aria2c|smbclient|lftp)")
+_CLIENTS = _pattern(rf"(?:.*/)?{_CLIENT_NAMES}")
+_CLIENT_LINE = _pattern(rf"(?P<keep>\b{_CLIENT_NAMES}\s(?:[^;|&\n]{{0,200}}?\s)?-p)(?P<value>[^\s;|&]+)")
+_HTTP = _pattern(r"(?:.*/)?(?:curl|wget|http|https|xh|aria2c|smbclient|lftp)")
 _USER_OPTIONS = ("-u", "--user", "--proxy-user", "-U", "-a", "--auth")
 _PASSWORD_OPTIONS = ("-p", "-P", "-w", "-a")
-_WORD = re.compile(r"-{0,2}[\w.-]+")
-_NOT_THE_SECRET = re.compile(
-    r"[-_.](?:file|path|dir|fd|policy|length|prompt|store|type|ttl|timeout|env)$", re.IGNORECASE
-)
+_WORD = _pattern(r"-{0,2}[\w.-]+")
+_NOT_THE_SECRET = _pattern(r"[-_.](?:file|path|dir|fd|policy|length|prompt|store|type|ttl|timeout|env)$", re.IGNORECASE)
 
 
 def secret_name(name: str) -> bool:
     """Whether a variable, option or key of this name holds a secret (`PGPASSWORD`, `--api-key`, `aws.secret_token`)."""
     bare = name.lstrip("-")
-    if bare.upper() in _HARMLESS or len(bare) > 100 or _NOT_THE_SECRET.search(bare):
+    if bare.upper() in _HARMLESS or len(bare) > 100 or _NOT_THE_SECRET().search(bare):
         return False
     split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", bare)  # camelCase
-    return bool(_SECRET_NAME.match(bare) or _SECRET_NAME.match(split) or _RUN_TOGETHER.search(bare))
+    return bool(_SECRET_NAME().match(bare) or _SECRET_NAME().match(split) or _RUN_TOGETHER().search(bare))
 
 
 @lru_cache(maxsize=8192)
@@ -95,16 +115,32 @@ def mask_text(text: str) -> str:
     """`text` without what looks like a credential: known token shapes, passwords in URLs, `secret=value`, headers."""
     if len(text) < 4:
         return text
-    text = _SHAPES.sub(lambda match: (match["keep"] or "") + MASK, text)
+    text = _mask_shapes(text)
     if "://" in text:
-        text = _USERINFO.sub(_userinfo, text)
-    text = _HEADER.sub(lambda match: match["keep"] + MASK, text)
+        text = _USERINFO().sub(_userinfo, text)
+    if " " in text:
+        text = _HEADER().sub(lambda match: match["keep"] + MASK, text)
     if "=" in text or ":" in text:
-        text = _mask_named(text, _ASSIGNED, _VALUE)
+        text = _mask_named(text, _ASSIGNED(), _VALUE())
     if "-" in text and " " in text:
-        text = _mask_named(text, _OPTION, _OPERAND)
-        text = _CLIENT_LINE.sub(lambda match: match["keep"] + MASK, text)
+        text = _mask_named(text, _OPTION(), _OPERAND())
+        text = _CLIENT_LINE().sub(lambda match: match["keep"] + MASK, text)
     return text
+
+
+def _mask_shapes(text: str) -> str:
+    """Masks what has a known shape; again after a change, since a mask can uncover where the next one begins."""
+    before = ""
+    while before != text:
+        before = text
+        for mark, shape in _MARKS:
+            if mark in text:
+                text = re.sub(shape.pattern, _shape, text, flags=re.DOTALL)
+    return text
+
+
+def _shape(match: re.Match[str]) -> str:
+    return (match[1] if match.re.groups else "") + MASK
 
 
 def _mask_named(text: str, names: re.Pattern[str], values: re.Pattern[str]) -> str:
@@ -139,8 +175,8 @@ def mask_argv(argv: Sequence[str]) -> list[str]:
     for argument in argv:
         masked.append(_argument(argument, option, client=client, http=http))
         option = argument if argument.startswith("-") and "=" not in argument else ""
-        client = client or bool(_CLIENTS.fullmatch(argument))
-        http = http or bool(_HTTP.fullmatch(argument))
+        client = client or bool(_CLIENTS().fullmatch(argument))
+        http = http or bool(_HTTP().fullmatch(argument))
     return masked
 
 
@@ -158,7 +194,7 @@ def _argument(argument: str, option: str, *, client: bool, http: bool) -> str:
     name, equals, value = argument.partition("=")
     if http and equals and name in _USER_OPTIONS and ":" in value:
         return f"{name}={value.split(':', 1)[0]}:{MASK}"
-    if equals and value and _WORD.fullmatch(name) and secret_name(name):
+    if equals and value and _WORD().fullmatch(name) and secret_name(name):
         return f"{name}={MASK}"  # the whole of it, spaces and all
     return mask_text(argument)
 
@@ -169,6 +205,6 @@ def mask_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _variable(name: str, value: str) -> str:
-    if value and name not in _HARMLESS and (secret_name(name) or _ENV_KEY.search(name)):
+    if value and name not in _HARMLESS and (secret_name(name) or _ENV_KEY().search(name)):
         return MASK
     return mask_text(value)

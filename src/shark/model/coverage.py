@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
-from shark.model.documents import Coverage, GapEntry, RunRecord
 from shark.model.facts import text
 from shark.model.findings import Findings
 from shark.model.manifest import input_versions
 from shark.model.scope import Scope
 from shark.values import Gap, GapKind
+
+if TYPE_CHECKING:
+    from shark.model.documents import Coverage, GapEntry, RunRecord
 
 NAMED = 20
 """Files that are named one by one for the same kind of gap and reason; of more, only the number and the first."""

@@ -7,10 +7,12 @@ data between processes can take its place: the edges carry order, process and im
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from shark.model.documents import EdgeEntry, FileEntry, InputEntry, OutputEntry, RunRecord, VersionEntry
 from shark.model.questions import is_sidecar
+
+if TYPE_CHECKING:
+    from shark.model.documents import EdgeEntry, FileEntry, InputEntry, OutputEntry, RunRecord, VersionEntry
 
 _TAKES = frozenset({"read", "exec"})
 _LISTED = frozenset({"data", "code", "config"})
@@ -30,7 +32,7 @@ class Derivation(NamedTuple):
     own: tuple[InputEntry, ...] = ()
 
 
-Derive = Callable[[RunRecord], Callable[[OutputEntry], Derivation]]
+Derive = Callable[["RunRecord"], Callable[["OutputEntry"], Derivation]]
 """Prepares a record once, and then answers for each of its outputs."""
 
 

@@ -4,8 +4,7 @@ header.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from shark.values import Gap, Stat
@@ -51,7 +50,6 @@ def _never(path: bytes) -> bool:
     return False
 
 
-@dataclass(slots=True)
 class Facts:
     """What the application found out about the world after the run.
 
@@ -62,17 +60,21 @@ class Facts:
     `seconds`: the command's duration by the monotonic clock, None where only the wall clock is known.
     """
 
-    stats: dict[int, Stat | None] = field(default_factory=dict)
-    owners: dict[bytes, Owner] = field(default_factory=dict)
-    digests: dict[int, str] = field(default_factory=dict)
-    unhashed: dict[int, str] = field(default_factory=dict)
-    input_runs: dict[int, list[str]] = field(default_factory=dict)
-    context: dict[str, Any] = field(default_factory=dict)
-    gaps: list[Gap] = field(default_factory=list)
-    seconds: float | None = None
+    __slots__ = ("context", "digests", "gaps", "input_runs", "owners", "seconds", "stats", "unhashed")
+
+    def __init__(
+        self, *, context: Mapping[str, Any] | None = None, gaps: Iterable[Gap] = (), seconds: float | None = None
+    ) -> None:
+        self.stats: dict[int, Stat | None] = {}
+        self.owners: dict[bytes, Owner] = {}
+        self.digests: dict[int, str] = {}
+        self.unhashed: dict[int, str] = {}
+        self.input_runs: dict[int, list[str]] = {}
+        self.context = dict(context or {})
+        self.gaps = list(gaps)
+        self.seconds = seconds
 
 
-@dataclass(slots=True)
 class Header:
     """What the record says of itself, and how its texts are made.
 
@@ -81,16 +83,44 @@ class Header:
     directory, b"" if none. `ignored` is true for paths that are recorded but never hashed or attached.
     """
 
-    id: str
-    shark: str
-    name: str = ""
-    tags: dict[str, str] = field(default_factory=dict)
-    parent: str = ""
-    continues: str = ""
-    home: bytes = b""
-    mask: Callable[[str], str] = _same
-    mask_argv: Callable[[Sequence[str]], list[str]] | None = None
-    ignored: Callable[[bytes], bool] = _never
+    __slots__ = ("continues", "home", "id", "ignored", "mask", "mask_argv", "name", "parent", "shark", "tags")
+
+    def __init__(
+        self,
+        id: str,  # noqa: A002  the word that the record has
+        shark: str,
+        *,
+        name: str = "",
+        tags: Mapping[str, str] | None = None,
+        parent: str = "",
+        continues: str = "",
+        home: bytes = b"",
+        mask: Callable[[str], str] = _same,
+        mask_argv: Callable[[Sequence[str]], list[str]] | None = None,
+        ignored: Callable[[bytes], bool] = _never,
+    ) -> None:
+        self.id = id
+        self.shark = shark
+        self.name = name
+        self.tags = dict(tags or {})
+        self.parent = parent
+        self.continues = continues
+        self.home = home
+        self.mask = mask
+        self.mask_argv = mask_argv
+        self.ignored = ignored
+
+    def of_subrun(self, run: str) -> Header:
+        """The header of the record of a run inside this one."""
+        return Header(
+            run,
+            self.shark,
+            parent=self.id,
+            home=self.home,
+            mask=self.mask,
+            mask_argv=self.mask_argv,
+            ignored=self.ignored,
+        )
 
     def masked(self, argv: Sequence[bytes]) -> list[str]:
         """An argument vector as text without secrets."""
@@ -114,8 +144,26 @@ def time_text(nanoseconds: int) -> str:
     >>> time_text(1_000_000_123_456_789)
     '1970-01-12T13:46:40.123+00:00'
     """
-    from datetime import UTC, datetime, timedelta
+    seconds, rest = divmod(min(max(nanoseconds, _FIRST_TIME), _LAST_TIME), 1_000_000_000)
+    days, second = divmod(seconds, 86400)
+    minute, second = divmod(second, 60)
+    return f"{_day(days)}T{minute // 60:02}:{minute % 60:02}:{second:02}.{rest // 1_000_000:03}+00:00"
 
-    milliseconds = min(max(nanoseconds // 1_000_000, -62_135_596_800_000), 253_402_300_799_999)
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
-    return moment.isoformat(timespec="milliseconds")
+
+_FIRST_TIME = -62_135_596_800_000_000_000
+_LAST_TIME = 253_402_300_799_999_999_999
+
+
+_days: dict[int, str] = {}  # a run's times are of few days
+
+
+def _day(days: int) -> str:
+    """The date that lies so many days after the epoch."""
+    found = _days.get(days)
+    if found is None:
+        from datetime import date
+
+        if len(_days) > 1000:
+            _days.clear()
+        found = _days[days] = date.fromordinal(days + 719_163).isoformat()
+    return found

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from shark.model import accesses as kinds
-from shark.model.documents import Role
 from shark.model.facts import Facts, Header, Owner
 from shark.model.roles import Known, role
 from shark.model.scripts import script_paths
 from shark.values import GapKind, Stat
 
 if TYPE_CHECKING:
+    from shark.model.documents import Role
     from shark.model.files import File
     from shark.model.run import RunModel
     from shark.model.versions import Version
 
 
-@dataclass(slots=True)
 class Outcome:
     """What became of a file.
 
@@ -27,11 +25,14 @@ class Outcome:
     of the run. `unchanged`: numbers of versions that a write-open began, but whose content stayed that of their base.
     """
 
-    there: bool
-    vanished: bool = False
-    stat: Stat | None = None
-    foreign: bool = False
-    unchanged: set[int] = field(default_factory=set)
+    __slots__ = ("foreign", "stat", "there", "unchanged", "vanished")
+
+    def __init__(self, *, there: bool, vanished: bool = False, stat: Stat | None = None) -> None:
+        self.there = there
+        self.vanished = vanished
+        self.stat = stat
+        self.foreign = False
+        self.unchanged: set[int] = set()
 
 
 class Findings:
@@ -153,6 +154,8 @@ class Findings:
     def digest(self, file: File, version: Version) -> tuple[str, GapKind | None, str]:
         """The digest of a version's content; without one, the kind of gap that this is and why."""
         if self.final(file, version) and file.n in self.facts.digests:
+        if version is file.current:
+            return True
             return self.facts.digests[file.n], None, ""
         if version.sha256:
             return version.sha256, None, ""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shark import jsontext
-from shark.model.documents import InputEntry, Manifest
 from shark.model.serialising import Serialiser
+
+if TYPE_CHECKING:
+    from shark.model.documents import InputEntry, Manifest
 
 LIMIT = 64 * 1024
 """Bytes of a manifest's JSON above which its inputs are folded."""

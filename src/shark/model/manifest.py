@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shark import jsontext
 from shark.model.derivation import Derive, input_versions, software_of, whole_run
-from shark.model.documents import (
-    ImageEntry,
-    InputEntry,
-    Manifest,
-    ManifestProcess,
-    OutputEntry,
-    ProcessEntry,
-    RunRecord,
-    Summary,
-)
 from shark.model.folding import Folder
 from shark.model.serialising import Serialiser
+
+if TYPE_CHECKING:
+    from shark.model.documents import (
+        ImageEntry,
+        InputEntry,
+        Manifest,
+        ManifestProcess,
+        OutputEntry,
+        ProcessEntry,
+        RunRecord,
+        Summary,
+    )
 
 _CONTEXT = ("git", "host", "container", "scheduler", "workflow", "ci", "env")
 _COMMAND = ("argv", "cwd", "exit", "signal", "start", "end", "seconds")

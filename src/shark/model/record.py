@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shark.events import SHARES_FILES, SHARES_MEMORY, SubRun
 from shark.model import accesses as kinds
 from shark.model.coverage import coverage
-from shark.model.documents import (
-    Attached,
-    Command,
-    EdgeEntry,
-    Endpoint,
-    FileEntry,
-    ImageEntry,
-    OutputEntry,
-    ProcessEntry,
-    RunRecord,
-    VersionEntry,
-)
 from shark.model.facts import Facts, Header, text, time_text
 from shark.model.files import File
 from shark.model.findings import Findings
@@ -29,6 +17,20 @@ from shark.model.questions import find_sources
 from shark.model.run import RunModel
 from shark.model.scope import Scope
 from shark.model.versions import Version
+
+if TYPE_CHECKING:
+    from shark.model.documents import (
+        Attached,
+        Command,
+        EdgeEntry,
+        Endpoint,
+        FileEntry,
+        ImageEntry,
+        OutputEntry,
+        ProcessEntry,
+        RunRecord,
+        VersionEntry,
+    )
 
 _CONTEXT = ("git", "host", "env", "container", "scheduler", "workflow", "ci")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from shark.model.documents import Role
+if TYPE_CHECKING:
+    from shark.model.documents import Role
 
 
 class Known(NamedTuple):
@@ -24,8 +24,7 @@ class Known(NamedTuple):
     home: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """`role` for every file for which `fits` is true."""
 
     role: Role

@@ -11,7 +11,6 @@ Every file is written under a temporary name and renamed, so stores can be merge
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -173,6 +172,8 @@ class Store:
         sha256 = hashlib.sha256(data).hexdigest()
         path = self.object_path(sha256)
         try:
+        import hashlib
+
             # Says that somebody needs it again: `forget` spares what is newer than a run that goes on.
             os.utime(path)
         except FileNotFoundError:
@@ -192,6 +193,8 @@ class Store:
         if hashlib.sha256(data).hexdigest() != sha256:
             raise RecordDamaged(
                 f"object {sha256} is damaged: its content has another digest", "Restore it from a copy."
+        import hashlib
+
             )
         return data
 

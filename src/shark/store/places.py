@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -45,6 +44,8 @@ def local_directory(root: bytes, environ: Mapping[str, str]) -> bytes | None:
     """
     if not on_network(root):
         return root
+    import hashlib
+
     name = b"store-" + hashlib.sha256(root).hexdigest()[:12].encode()
     for base in _local_candidates(environ):
         # Made with care: /var/tmp is everybody's, and whoever makes a directory first owns it.
