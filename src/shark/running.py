@@ -211,6 +211,7 @@ class _Tracing:
         self._recorded: frozenset[tuple[str, str]] = frozenset()
 
     def _open_journal(self) -> None:
+        self._journal_full = False
         try:
             self._journal = JournalWriter(self._journal_path)
         except OSError as problem:
@@ -219,13 +220,12 @@ class _Tracing:
     def _write(self, event: Event) -> None:
         if type(event) is GapSeen and event.kind == "nested-ptrace":
             self._voice.warn("the command uses ptrace itself, which fails under a tracer; see `shark doctor`")
-        if self._journal is None:
+        if self._journal is None or self._journal_full:
             return
         try:
             self._journal.write(_masked(event))
         except OSError as problem:
-            self._journal.close()
-            self._journal = None
+            self._journal_full = True  # what it holds stays, and stays locked, in case that shark is killed
             self._voice.warn(f"the journal could not be continued: {problem.strerror}; a crash would now lose the run")
             self._observe(GapSeen(event.begin, event.end, 0, "journal-lost", problem.strerror or ""))
 
@@ -313,6 +313,8 @@ class _Tracing:
 
     def _finish(self) -> None:
         """Everything after the command: facts, record, manifests. Trouble is told, and leaves the journal."""
+        if self._journal_full:
+            self._drop_journal()  # it is a part only, and the record needs the room
         try:
             self._record()
         except (SharkError, OSError) as problem:

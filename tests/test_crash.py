@@ -1,0 +1,292 @@
+"""Runs that end badly: the supervisor killed at any moment, processes killed and stopped, disks and memory full.
+
+Whatever happens, what was seen until then can be had, outputs are as the command left them, nothing is half written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+import shark
+from harness import MODES, SHARK, Run, World, digest, need_root, sha256
+
+CONTENT = b"the input\n"
+FILES = 120
+SCRIPT = f"""
+i=0
+while [ $i -lt {FILES} ]; do
+    echo "line $i" > out$i
+    echo "line $i" > tmp$i && mv tmp$i moved$i
+    [ $((i % 20)) = 0 ] && cat in > copy$i
+    i=$((i + 1))
+done
+"""
+SEED = int(os.environ.get("SHARK_FUZZ_SEED", "") or random.randrange(1 << 32))
+CGROUP = Path("/sys/fs/cgroup/memory")
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """The run record's schema, as it is shipped."""
+    path = Path(shark.__file__).parent / "schemas" / "run-1.json"
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+@contextlib.contextmanager
+def tmpfs(path: Path, size: str) -> Iterator[Path]:
+    """A small file system of its own."""
+    path.mkdir(parents=True, exist_ok=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", path], capture_output=True).returncode:
+        pytest.skip("may not mount a tmpfs here")
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", path], check=True)
+
+
+# The supervisor is killed
+
+
+def supervisor_of(process: subprocess.Popen[bytes]) -> int:
+    """A pidfd of the tracer, as soon as there is one; -1 if the command ended before."""
+    while process.poll() is None:
+        for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+            if line.startswith("TracerPid:") and (number := int(line.split()[1])):
+                return os.pidfd_open(number)
+    return -1
+
+
+def killed_run(world: World, after: float, mode: str, *options: str) -> int:
+    """Run the script under shark, and kill the supervisor `after` seconds; returns the status that a parent sees."""
+    command = world.command(["sh", "-c", SCRIPT], *options, mode=mode)
+    with subprocess.Popen(command, cwd=world.work, env=world.env, stdin=subprocess.DEVNULL) as process:
+        supervisor = supervisor_of(process)
+        if supervisor >= 0:
+            time.sleep(after)
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(supervisor, signal.SIGKILL)
+            os.close(supervisor)
+        return process.wait(60)
+
+
+def recover(world: World) -> Run:
+    """`shark recover`, which must succeed, and the records that are there then."""
+    done = subprocess.run([*SHARK, "recover"], env=world.env, cwd=world.work, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == b""
+    return world.finished(done.returncode, done.stdout, done.stderr)
+
+
+def check(world: World, run: Run, status: int) -> None:
+    """The record is valid and true, and so is each manifest; nothing is damaged, nothing lies about."""
+    for record in run.records:
+        jsonschema.validate(record, schema())
+    assert len(run.records) <= 1
+    there = {path.name: path.read_bytes() for path in world.work.iterdir() if not path.name.endswith(".shark")}
+    for name, content in there.items():
+        number = name.lstrip("abcdefghijklmnopqrstuvwxyz")
+        whole = CONTENT if name == "in" or name.startswith("copy") else f"line {number}\n".encode()
+        assert content in {b"", whole}
+    # A file is seen before anything can be written into it: only an empty one may be unknown. A rename that was done,
+    # but not yet told of, when the supervisor died is explained by nobody: the record says that the file has gone.
+    written = {name for name, content in there.items() if content and name != "in"}
+    if written:
+        assert run.records
+        unexplained = written - run.outputs.keys()
+        assert len(unexplained) <= 1
+        assert all(name.startswith("moved") for name in unexplained)
+        told = [gap["detail"] for gap in run.record["coverage"]["gaps"]]
+        assert all(any(name.replace("moved", "tmp") in detail for detail in told) for name in unexplained)
+        written -= unexplained
+    for name in written:
+        assert run.outputs.get(name) == digest(there[name]), name
+        assert run.manifest(name)["output"]["sha256"] == digest(there[name])
+    if status == 0:
+        assert len(run.outputs) == 2 * FILES + FILES // 20
+    assert world.leftovers() == []
+
+
+def moments(top: Path, times: int, mode: str) -> None:
+    """Kill the supervisor at `times` random moments, from its first breath to its last, in a world of its own each."""
+    chance = random.Random(SEED)
+    print(f"again: SHARK_FUZZ_SEED={SEED}")
+    lasts = 0.0
+    for number in range(times):
+        world = World(make(top / str(number)))
+        world.write("in", CONTENT)
+        attach = chance.choice(("auto", "sidecar"))
+        start = time.monotonic()
+        # The first one is left to itself, to learn how long it takes.
+        moment = chance.uniform(0, lasts) if number else 0.0
+        if number:
+            status = killed_run(world, moment, mode, "--attach", attach)
+        else:
+            status = world.run(["sh", "-c", SCRIPT], mode=mode).status
+            lasts = time.monotonic() - start
+        print(f"{number}: killed after {moment:.3f} s, attach {attach}, status {status}")
+        assert status in {0, -signal.SIGKILL}
+        assert world.settle() == []
+        check(world, recover(world), status)
+        shutil.rmtree(world.root)
+
+
+def make(path: Path) -> Path:
+    """A new directory."""
+    path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_supervisor_is_killed_at_some_moments(tmp_path: Path, mode: str) -> None:
+    """Journal and recovery give a true record, and no output is damaged."""
+    moments(tmp_path, 3, mode)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("mode", MODES)
+def test_the_supervisor_is_killed_at_many_moments(tmp_path: Path, mode: str) -> None:
+    """The same, many times."""
+    moments(tmp_path, 80, mode)
+
+
+# The command's processes are killed and stopped
+
+
+@pytest.mark.parametrize("name", ["KILL", "TERM"])
+def test_a_process_of_the_command_is_killed(world: World, mode: str, name: str) -> None:
+    """The command sees it as ever, and the record tells by what signal it ended."""
+    number = getattr(signal, f"SIG{name}")
+    run, status = with_child(world, mode, [number])
+    assert status == 128 + number
+    assert [process.get("signal") for process in run.processes].count(int(number)) == 1
+
+
+def test_a_process_of_the_command_is_stopped_and_goes_on(world: World, mode: str) -> None:
+    """STOP and CONT are no end."""
+    run, status = with_child(world, mode, [signal.SIGSTOP, signal.SIGCONT])
+    assert status == 0
+    assert all("signal" not in process for process in run.processes)
+
+
+def with_child(world: World, mode: str, signals: list[int]) -> tuple[Run, int]:
+    """Run a shell with a child that waits, send that one signals; returns the run and the child's status in it."""
+    world.write("in", CONTENT)
+    os.mkfifo(world.root / "fifo")
+    # The child is an image of its own: a copy of the shell would still have its handlers.
+    script = f"cat in > before; cat {world.root}/fifo > within & echo $!; wait $!; echo $? > after"
+    command = world.command(["sh", "-c", script], mode=mode)
+    with subprocess.Popen(command, cwd=world.work, env=world.env, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        child = int(process.stdout.readline())
+        for number in signals:
+            os.kill(child, number)
+            if number == signal.SIGSTOP:
+                until_stopped(child)
+        if signal.SIGCONT in signals:
+            (world.root / "fifo").write_bytes(CONTENT)
+        assert process.wait(30) == 0
+    assert world.settle() == []
+    run = world.finished(0, b"", b"")
+    assert {"before", "after"} <= run.outputs.keys() <= {"before", "within", "after"}
+    assert all(run.outputs[name] == sha256(world.work / name) for name in run.outputs)
+    return run, int(world.read("after"))
+
+
+def until_stopped(pid: int) -> None:
+    """Wait until a process has stopped."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        if state in {"T", "t"}:
+            return
+    pytest.fail("it never stopped")
+
+
+# Disk and memory are full
+
+
+MANY = 4000
+MAKE_MANY = f"i=0; while [ $i -lt {MANY} ]; do echo $i > some-longer-name-for-an-output-$i; i=$((i + 1)); done; exit 3"
+
+
+@pytest.mark.root
+def test_the_disk_is_full_in_the_middle_of_the_journal(world: World, mode: str) -> None:
+    """The command goes on, the record is kept all the same, and says that a crash would have lost the run."""
+    need_root()
+    with tmpfs(world.store, "1280k"):
+        run = world.run(["sh", "-c", MAKE_MANY], mode=mode)
+        assert run.status == 3
+        assert b"journal could not be continued: No space left on device" in run.stderr
+        assert b"Traceback" not in run.stderr
+        assert run.records, run.stderr
+        assert "journal-lost" in run.gaps
+        assert len(run.outputs) == MANY
+        assert run.manifest("some-longer-name-for-an-output-7")["output"]["sha256"] == digest(b"7\n")
+        assert world.leftovers() == []
+        assert world.settle() == []
+
+
+@pytest.mark.root
+def test_the_disk_of_the_store_is_full(world: World, mode: str) -> None:
+    """The record goes where there is room, which is said; the manifest is on the file."""
+    need_root()
+    world.write("in", CONTENT)
+    with tmpfs(world.store, "64k"):
+        with contextlib.suppress(OSError), open(world.store / "ballast", "wb", buffering=0) as ballast:
+            while True:
+                ballast.write(bytes(4096))
+        run = world.run(["sh", "-c", "cat in > out; exit 3"], mode=mode)
+        assert run.status == 3
+        assert run.stderr.startswith(b"shark: ")
+        assert b"Traceback" not in run.stderr
+        assert run.manifest("out")["output"]["sha256"] == digest(CONTENT)
+        kept = list((world.root / "tmp").rglob("*.json.gz")) + list((world.root / "runtime").rglob("*.json.gz"))
+        assert len(kept) == 1
+        assert os.fsencode(kept[0].parents[4]) in run.stderr
+        assert world.settle() == []
+    shutil.rmtree(kept[0].parents[4])
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("whole", [False, True], ids=["command", "shark too"])
+def test_memory_is_full(world: World, mode: str, whole: bool) -> None:
+    """The kernel kills the process that wants too much; what was made before is recorded."""
+    need_root()
+    world.write("in", CONTENT)
+    group = CGROUP / world.token
+    try:
+        group.mkdir()
+        (group / "memory.limit_in_bytes").write_text("160M" if whole else "64M")
+    except OSError:
+        pytest.skip("may not limit memory by cgroup (version 1) here")
+    join = f"echo $$ > {group}/cgroup.procs"
+    hog = "cat in > out; exec python3 -c 'bytearray(1 << 30)'"
+    command = world.command(["sh", "-c", hog if whole else f"{join}; {hog}"], mode=mode)
+    text = " ".join(f"'{os.fspath(word)}'" for word in command[:-1])
+    start = ["sh", "-c", f'{join if whole else ":"}; exec {text} "$0"', command[-1]]
+    try:
+        done = subprocess.run(start, cwd=world.work, env=world.env, capture_output=True, timeout=60)
+        assert world.settle() == []
+    finally:
+        world.kill()
+        group.rmdir()
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    run = world.finished(done.returncode, done.stdout, done.stderr)
+    assert run.outputs == {"out": digest(CONTENT)}
+    assert run.manifest("out")["command"]["signal"] == signal.SIGKILL
