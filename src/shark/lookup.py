@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from shark.content import hashing
 from shark.content.digestcache import DigestCache
@@ -25,6 +25,7 @@ from shark.store.read import Reading, read_places
 
 if TYPE_CHECKING:
     from shark.store.index import Index, Version
+    from shark.view.documents import Candidate, InspectEntry, PysharkManifest
 
 State = Literal["current", "modified", "unknown"]
 Source = Literal["xattr", "sidecar", "store", "digest", "none"]
@@ -43,14 +44,19 @@ class Answer:
     state: State = "unknown"
     source: Source = "none"
     manifest: dict[str, Any] | None = None
-    candidates: list[dict[str, Any]] = field(default_factory=list)
+    candidates: list[Candidate] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> InspectEntry:
         """Give the element of the document of `shark inspect --json`."""
-        document: dict[str, Any] = {"file": self.file, "state": self.state, "source": self.source}
+        document: InspectEntry = {
+            "schema": "shark/inspect/1",
+            "file": self.file,
+            "state": self.state,
+            "source": self.source,
+        }
         if self.manifest is not None:
-            document["manifest"] = self.manifest
+            document["manifest"] = cast("PysharkManifest", self.manifest)  # whatever was found
         if self.candidates:
             document["candidates"] = self.candidates
         if self.problems:
@@ -69,7 +75,7 @@ class _File:
     hashed: hashing.Hashed | None = None
 
 
-def inspect(paths: Sequence[bytes], store: Store, environ: Mapping[str, str] = os.environ) -> list[dict[str, Any]]:
+def inspect(paths: Sequence[bytes], store: Store, environ: Mapping[str, str] = os.environ) -> list[InspectEntry]:
     """Answer for each of `paths`, as the documents of `shark inspect --json`.
 
     For a directory there is one answer for each regular file below it, in order of their paths; sidecars are no files
@@ -263,13 +269,15 @@ def _from_store(answer: Answer, file: _File, sha256: str, index: Index, store: S
         answer.state, answer.source = "current", "digest"
 
 
-def _candidates(versions: Iterable[Version], index: Index) -> list[dict[str, Any]]:
+def _candidates(versions: Iterable[Version], index: Index) -> list[Candidate]:
     found = []
     for version in versions:
         run = index.run(version.run)
         path = version.path.decode("utf-8", "surrogateescape")
-        entry: dict[str, Any] = {"run": run.id, "path": path, "start": run.start, "argv": list(run.argv)}
-        ended = {"exit": run.exit, "signal": run.signal}
-        entry.update({key: value for key, value in ended.items() if value >= 0})
+        entry: Candidate = {"run": run.id, "path": path, "start": run.start, "argv": list(run.argv)}
+        if run.exit >= 0:
+            entry["exit"] = run.exit
+        if run.signal >= 0:
+            entry["signal"] = run.signal
         found.append(entry)
     return found

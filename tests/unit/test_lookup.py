@@ -85,7 +85,13 @@ def essence(answer: dict[str, Any]) -> tuple[str, str, str | None]:
 
 
 def test_nothing_known_is_said(world: World) -> None:
-    assert world.ask(world.put("a")) == [{"file": str(world.files / "a"), "state": "unknown", "source": "none"}]
+    [found] = world.ask(world.put("a"))
+    assert found == {
+        "schema": "shark/inspect/1",
+        "file": str(world.files / "a"),
+        "state": "unknown",
+        "source": "none",
+    }
     with pytest.raises(NotFound):
         world.ask(b"/nonexistent/x")
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Literal
+
 import click
 
 from shark.cli.common import VARIABLE, Voice, command, write_text
 from shark.errors import SharkError
+
+if TYPE_CHECKING:
+    from shark.view.documents import CompletionScript
 
 
 @command(
@@ -14,7 +19,7 @@ from shark.errors import SharkError
     ("shark completion fish > ~/.config/fish/completions/shark.fish", "For fish"),
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def completion(voice: Voice, shell: str) -> int:
+def completion(voice: Voice, shell: Literal["bash", "zsh", "fish"]) -> int:
     """Print the completion script for a shell."""
     import sys
 
@@ -29,7 +34,8 @@ def completion(voice: Voice, shell: str) -> int:
     complete = kind(shark, {}, "shark", VARIABLE)
     script = complete.source_template % complete.source_vars()
     if voice.as_json:
-        voice.document({"schema": "shark/completion/1", "shell": shell, "script": script})
+        document: CompletionScript = {"schema": "shark/completion/1", "shell": shell, "script": script}
+        voice.document(document)
     else:
         write_text(sys.stdout, script + "\n")
     return 0

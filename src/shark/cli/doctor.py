@@ -11,6 +11,7 @@ from shark.view.page import Page
 
 if TYPE_CHECKING:
     from shark.capture.probe import Check
+    from shark.view.documents import Doctor, DoctorCheck
 
 NOTES = (
     "AddressSanitizer looks for leaks by tracing itself, and fails under any tracer: set ASAN_OPTIONS=detect_leaks=0.",
@@ -20,8 +21,11 @@ NOTES = (
 )
 
 
-def _entry(check: Check) -> dict[str, str]:
-    return {name: said for name, said in check._asdict().items() if said}
+def _entry(check: Check) -> DoctorCheck:
+    entry: DoctorCheck = {"name": check.name, "state": check.state, "detail": check.detail}
+    if check.advice:
+        entry["advice"] = check.advice
+    return entry
 
 
 @command("doctor", ("shark doctor", "Check whether shark can trace here, and keep manifests in this directory"))
@@ -40,7 +44,11 @@ def doctor(voice: Voice) -> int:
         cwd = ""
     root = places.store_root(os.environ)
     found = probe.checks(probe.gather(cwd, os.fsdecode(root) if root else "", os.environ))
-    document = {"schema": "shark/doctor/1", "checks": [_entry(check) for check in found], "notes": list(NOTES)}
+    document: Doctor = {
+        "schema": "shark/doctor/1",
+        "checks": [_entry(check) for check in found],
+        "notes": list(NOTES),
+    }
     if voice.as_json:
         voice.document(document)
     else:

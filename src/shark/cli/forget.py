@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import click
 
 from shark.cli.common import FILE, Voice, command
 from shark.errors import SharkError
 from shark.view.words import counted, short_id
+
+if TYPE_CHECKING:
+    from shark.view.documents import Forget, ForgottenRun
 
 
 @command(
@@ -28,7 +32,7 @@ def forget(voice: Voice, runs: tuple[str, ...]) -> int:
     from shark.store.home import Store
 
     store = Store.open(os.environ)
-    done = []
+    done: list[ForgottenRun] = []
     # All are looked up first: @1 is another run once the latest is gone.
     for run in dict.fromkeys(_known(voice, store.find, runs)):
         try:
@@ -36,12 +40,16 @@ def forget(voice: Voice, runs: tuple[str, ...]) -> int:
         except SharkError as error:
             voice.trouble(error)
             continue
-        done.append({"run": run, "objects": gone.objects, **({"kept": gone.kept} if gone.kept else {})})
+        entry: ForgottenRun = {"run": run, "objects": gone.objects}
+        if gone.kept:
+            entry["kept"] = gone.kept
+        done.append(entry)
         if not voice.as_json:
             more = f", {gone.kept}" if gone.kept else ""
             voice.line(f"run {short_id(run)} forgotten, with {counted(gone.objects, 'object')}{more}")
     if voice.as_json:
-        voice.document({"schema": "shark/forget/1", "runs": done})
+        document: Forget = {"schema": "shark/forget/1", "runs": done}
+        voice.document(document)
     return 0
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from shark.cli.common import FILE, Voice, command
 from shark.view.words import short_id
+
+if TYPE_CHECKING:
+    from shark.view.documents import ImportedRun
 
 
 @command(
@@ -26,7 +31,8 @@ def import_strace(voice: Voice, log: str) -> int:
     for warning in outcome.warnings:
         voice.warn(warning)
     if voice.as_json:
-        voice.document({"schema": "shark/import-strace/1", "run": run})
+        document: ImportedRun = {"schema": "shark/import-strace/1", "run": run}
+        voice.document(document)
     else:
         voice.line(f"imported as run {short_id(run)}: see `shark show {short_id(run)}`")
     return 0

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 import click
 
 from shark.cli.common import Voice, command
 from shark.errors import SharkError
 from shark.view.words import counted
+
+if TYPE_CHECKING:
+    from shark.view.documents import IndexState
 
 
 @command("index", ("shark index", "After records were copied in with rsync"), ("shark index --rebuild", "Make it anew"))
@@ -35,9 +39,13 @@ def index(voice: Voice, rebuild: bool) -> int:
     for _, problem in problems:
         voice.trouble(SharkError(problem, "Restore it from a copy, or `shark forget` it.", 1))
     if voice.as_json:
-        damaged = [{"run": run, "problem": problem} for run, problem in problems]
-        path = store.index_path
-        voice.document({"schema": "shark/index/1", "path": path, "runs": runs, "damaged": damaged})
+        document: IndexState = {
+            "schema": "shark/index/1",
+            "path": os.fsdecode(store.index_path),
+            "runs": runs,
+            "damaged": [{"run": run, "problem": problem} for run, problem in problems],
+        }
+        voice.document(document)
     else:
         voice.line(f"{counted(runs, 'run')} in the index" + (f", {len(problems)} damaged" if problems else ""))
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +15,7 @@ from shark.view.page import Page
 
 if TYPE_CHECKING:
     from shark.store.home import Store
+    from shark.view.documents import InspectEntry
 
 
 @command(
@@ -45,7 +46,7 @@ def inspect(voice: Voice, files: tuple[str, ...]) -> int:
     return 0 if every and all(entry.get("manifest") for entry in every) else 1
 
 
-def _found(voice: Voice, files: tuple[str, ...], store: Store) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def _found(voice: Voice, files: tuple[str, ...], store: Store) -> Iterator[tuple[str, list[InspectEntry]]]:
     """What is known of each argument. The files among them are looked up together: the index is opened once."""
     from shark import lookup
 
@@ -71,7 +72,7 @@ def _exists(voice: Voice, name: str) -> bool:
     return True
 
 
-def _page(voice: Voice, groups: list[tuple[str, list[dict[str, Any]]]]) -> Page:
+def _page(voice: Voice, groups: list[tuple[str, list[InspectEntry]]]) -> Page:
     from shark.view.directory import add_directory
     from shark.view.inspect import add_found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import closing
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,7 +14,9 @@ from shark.view import reading, words
 from shark.view.page import Page
 
 if TYPE_CHECKING:
+    from shark.model.documents import Command
     from shark.store.index import RunRow
+    from shark.view.documents import Log, LogEntry
 
 SHOWN = 30
 """So many runs are shown, unless another number is asked for."""
@@ -47,13 +49,14 @@ def log(voice: Voice, number: int, name: str | None, tag: str | None, failed: bo
     if problems:
         voice.warn(f"{words.counted(len(problems), 'record')} cannot be read; `shark index` tells why")
     if voice.as_json:
-        voice.document({"schema": "shark/log/1", "runs": runs})
+        document: Log = {"schema": "shark/log/1", "runs": runs}
+        voice.document(document)
     else:
         _show(voice, runs)
     return 1 if chosen and not runs else 0
 
 
-def _show(voice: Voice, runs: list[dict[str, Any]]) -> None:
+def _show(voice: Voice, runs: list[LogEntry]) -> None:
     from shark.view.runs import add_log
 
     if not runs:
@@ -64,7 +67,7 @@ def _show(voice: Voice, runs: list[dict[str, Any]]) -> None:
     voice.page(page)
 
 
-def _fits(run: dict[str, Any], name: str | None, tag: str | None, failed: bool) -> bool:
+def _fits(run: LogEntry, name: str | None, tag: str | None, failed: bool) -> bool:
     key, _, value = (tag or "").partition("=")
     return (
         (name is None or run.get("name") == name)
@@ -73,9 +76,28 @@ def _fits(run: dict[str, Any], name: str | None, tag: str | None, failed: bool) 
     )
 
 
-def _entry(row: RunRow) -> dict[str, Any]:
+def _entry(row: RunRow) -> LogEntry:
     """What a listing says of a run, named as in its record; `outputs` and `gaps` are counts."""
-    command = {"argv": list(row.argv), "cwd": row.cwd, "start": row.start, "end": row.end, "seconds": row.seconds}
-    ended = {key: value for key, value in (("exit", row.exit), ("signal", row.signal)) if value >= 0}
-    entry = {"id": row.id, "name": row.name, "tags": row.tags, "parent": row.parent, "command": {**command, **ended}}
-    return {**{key: value for key, value in entry.items() if value}, "outputs": row.outputs, "gaps": row.gaps}
+    entry: LogEntry = {"id": row.id, "command": _command(row), "outputs": row.outputs, "gaps": row.gaps}
+    if row.name:
+        entry["name"] = row.name
+    if row.tags:
+        entry["tags"] = row.tags
+    if row.parent:
+        entry["parent"] = row.parent
+    return entry
+
+
+def _command(row: RunRow) -> Command:
+    command: Command = {"argv": list(row.argv), "cwd": row.cwd}
+    if row.start:
+        command["start"] = row.start
+    if row.end:
+        command["end"] = row.end
+    if row.seconds >= 0:
+        command["seconds"] = row.seconds
+    if row.exit >= 0:
+        command["exit"] = row.exit
+    if row.signal >= 0:
+        command["signal"] = row.signal
+    return command

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
 from shark import __version__
 from shark.cli.common import Command, Voice, command, write_text
+
+if TYPE_CHECKING:
+    from shark.view.documents import ManualPage
 
 FILES = (
     ("user.shark", "The extended attribute that holds a file's manifest (a summary, if it is too large)."),
@@ -35,7 +39,8 @@ def man(voice: Voice) -> int:
     """Print the manual page, in roff."""
     text = manual()
     if voice.as_json:
-        voice.document({"schema": "shark/man/1", "text": text})
+        document: ManualPage = {"schema": "shark/man/1", "text": text}
+        voice.document(document)
     else:
         write_text(sys.stdout, text)
     return 0

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import click
 
 from shark.cli.common import Voice, command
 from shark.errors import SharkError
 from shark.view.words import counted, short_id
+
+if TYPE_CHECKING:
+    from shark.view.documents import Recover
 
 
 @command(
@@ -25,7 +29,8 @@ def recover(voice: Voice, run: str | None) -> int:
 
     found = record.recover(_journal(run) if run else None)
     if voice.as_json:
-        voice.document({"schema": "shark/recover/1", "runs": found})
+        document: Recover = {"schema": "shark/recover/1", "runs": found}
+        voice.document(document)
     else:
         ids = ", ".join(map(short_id, found))
         voice.line(f"{counted(len(found), 'run')} recovered: {ids}" if found else "nothing to recover")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from shark.cli.common import Voice, command, write_bytes, write_text
 from shark.errors import NotFound
+
+if TYPE_CHECKING:
+    from shark.view.documents import SchemaNames
 
 
 @command(
@@ -24,12 +28,14 @@ def schema(voice: Voice, name: str | None) -> int:
         known = {entry.name.removesuffix(".json"): entry for entry in folder.iterdir() if entry.name.endswith(".json")}
     if name is None:
         if voice.as_json:
-            voice.document({"schema": "shark/schemas/1", "names": sorted(known)})
+            document: SchemaNames = {"schema": "shark/schemas/1", "names": sorted(known)}
+            voice.document(document)
         else:
             write_text(sys.stdout, "".join(f"{each}\n" for each in sorted(known)))
         return 0
-    wanted = [each for each in known if name in (each, each.split("-")[0], each.split(".")[0])]
+    asked = name.removeprefix("shark/").replace("/", "-")  # as documents name themselves: shark/manifest/1
+    wanted = [each for each in known if asked in (each, each.rpartition("-")[0])]
     if not wanted:
         raise NotFound(f"no schema {name!r}", f"There are: {', '.join(sorted(known)) or 'none'}.")
-    write_bytes(known[max(wanted)].read_bytes())
+    write_bytes(known[max(wanted, key=lambda each: int(each.rpartition("-")[2]))].read_bytes())
     return 0

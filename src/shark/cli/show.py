@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +14,7 @@ from shark.view.reading import each, text
 
 if TYPE_CHECKING:
     from shark.store.home import Store
+    from shark.view.documents import InspectEntry
 
 
 @command(
@@ -58,7 +59,7 @@ def run_of(store: Store, spec: str) -> str:
     return runs.pop()
 
 
-def _runs(found: dict[str, Any]) -> list[str]:
+def _runs(found: InspectEntry) -> list[str]:
     """The run that made a file; where that is not certain, all that made the same bytes."""
     run = text(found, "manifest", "run")
     return [run] if run else [text(candidate, "run") for candidate in each(found, "candidates")]

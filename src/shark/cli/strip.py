@@ -15,6 +15,7 @@ from shark.view.words import counted, visible
 
 if TYPE_CHECKING:
     from shark.store.strip import Stripped
+    from shark.view.documents import Strip, StrippedFile
 
 
 @command(
@@ -35,8 +36,8 @@ def strip(voice: Voice, files: tuple[str, ...]) -> int:
     hindered = [(path, result) for path, result in done if result.why]
     freed = [(path, result) for path, result in done if result.freed]
     if voice.as_json:
-        entries = [_entry(path, result) for path, result in done]
-        voice.document({"schema": "shark/strip/1", "files": entries})
+        document: Strip = {"schema": "shark/strip/1", "files": [_entry(path, result) for path, result in done]}
+        voice.document(document)
     else:
         _tell(voice, freed)
     for path, result in hindered:
@@ -58,8 +59,11 @@ def _stripped(voice: Voice, path: bytes) -> Iterator[tuple[bytes, Stripped]]:
             yield path, result
 
 
-def _entry(path: bytes, result: Stripped) -> dict[str, object]:
-    return {"file": path, "removed": list(result.freed), **({"why": result.why} if result.why else {})}
+def _entry(path: bytes, result: Stripped) -> StrippedFile:
+    entry: StrippedFile = {"file": os.fsdecode(path), "removed": list(result.freed)}
+    if result.why:
+        entry["why"] = result.why
+    return entry
 
 
 def _tell(voice: Voice, freed: list[tuple[bytes, Stripped]]) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 
 from shark import schemas
-from shark.model.schema import texts
+from shark.model import schema
+from shark.view import documents
+
+DOCUMENTS = {**schema.DOCUMENTS, **documents.DOCUMENTS}
+"""Every document that shark writes: the names of the schema files (without `.json`), and the types."""
 
 
 def main() -> None:
     """Write every schema into the package `shark.schemas`; raises OSError."""
     for folder in schemas.__path__:
-        for name, content in texts():
+        for name, content in schema.texts(DOCUMENTS):
             with open(os.path.join(folder, name), "wb") as file:
                 file.write(content)
 

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from shark.model.questions import is_sidecar
 from shark.store import files, manifests
 from shark.store.attach import clear, remove_sidecar
 
+Place = Literal["xattr", "sidecar"]
+"""Where a manifest can be."""
+
 
 class Stripped(NamedTuple):
-    """What `strip` did to a file: the places that it freed ("xattr", "sidecar"), and what hindered it, if anything."""
+    """What `strip` did to a file: the places that it freed and what hindered it, if anything."""
 
-    freed: tuple[str, ...]
+    freed: tuple[Place, ...]
     why: str
 
 
 def strip(path: bytes) -> Stripped:
     """Remove the manifest of one file, from its attributes and from beside it. Anything but a regular file is left."""
-    freed: list[str] = []
+    freed: list[Place] = []
     why = ""
     try:
         descriptor = files.open_regular(path)
