@@ -6,6 +6,7 @@ world, find it out, build the record, attach, keep.
 
 from __future__ import annotations
 
+import gc
 import os
 import stat as stat_bits
 import time
@@ -18,6 +19,7 @@ from shark.content import hashing
 from shark.content.digestcache import DigestCache
 from shark.content.masking import mask_argv, mask_text
 from shark.errors import NotFound, RecordDamaged, SharkError
+from shark.makers import Given, makers
 from shark.model.facts import Facts, HashTask, Header
 from shark.model.questions import hash_plan
 from shark.model.run import RunModel
@@ -25,6 +27,9 @@ from shark.store.attach import Attached, Attacher, Version
 from shark.store.home import Store
 from shark.values import Gap
 
+if TYPE_CHECKING:
+    from shark.model.documents import OutputEntry, RunRecord
+    from shark.model.findings import Findings
 
 
 class Settings(NamedTuple):
@@ -59,17 +64,27 @@ def finish(
     seconds: float | None = None,
 ) -> Outcome:
     """Find out, build, attach, keep. Raises OSError only if the record can be kept nowhere at all."""
+    # Much is made and little let go here: looking again and again for what nobody needs would take a fifth of the time.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return _finish(model, header, store, settings, Facts(context=context, gaps=gaps, seconds=seconds))
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _finish(model: RunModel, header: Header, store: Store, settings: Settings, facts: Facts) -> Outcome:
     from shark.model.record import build_record
 
     header.mask, header.mask_argv = mask_text, mask_argv
     header.home = os.fsencode(os.path.expanduser("~"))
     header.ignored = _ignored(settings)
-    facts = Facts(context=dict(context), gaps=list(gaps), seconds=seconds)
     cache = DigestCache.of_user(os.environ)
     try:
-        hashed = _find_out(model, facts, header, store, settings, cache)
+        hashed, findings = _find_out(model, facts, header, store, settings, cache)
         _move_sidecars(model.moves)
-        record = build_record(model, facts, header)
+        record = build_record(model, facts, header, findings=findings)
         if settings.recorded:
             record["outputs"] = [entry for entry in record["outputs"] if _version_of(entry) not in settings.recorded]
         outcome = Outcome(record)
@@ -100,14 +115,16 @@ def _version_of(entry: OutputEntry) -> tuple[str, str]:
 
 def _find_out(
     model: RunModel, facts: Facts, header: Header, store: Store, settings: Settings, cache: DigestCache
-) -> dict[bytes, hashing.Hashed]:
+) -> tuple[dict[bytes, hashing.Hashed], Findings]:
     from shark.content.packages import owners
+    from shark.model.findings import Findings
 
     questions = model.questions()
     for question in questions:
         facts.stats[question.n] = statx(question.path, flags=AT_STATX_DONT_SYNC | AT_SYMLINK_NOFOLLOW)
     facts.owners = owners(question.path for question in questions)
-    plan = hash_plan(model, facts, header)
+    findings = Findings(model, facts, header)
+    plan = hash_plan(model, facts, header, findings, questions)
     fresh = {task.path for task in plan if task.fresh}
     hashed = hashing.hash_files([task.path for task in plan], mode=settings.hash, cache=cache, fresh=fresh)
     for task in plan:
@@ -116,70 +133,26 @@ def _find_out(
             facts.digests[task.n] = found.sha256
         else:
             facts.unhashed[task.n] = found.why
-    facts.input_runs = _makers(plan, model, facts, store)
+    findings.digests_are_known()
+    facts.input_runs = makers(list(_given(plan, model, facts)), store, os.environ)
     if "git" in facts.context:
         from shark.content.git import settle
 
         made = {question.path for question in questions if question.made}
         facts.context["git"] = settle(facts.context["git"], made)
-    return hashed
+    return hashed, findings
 
 
-def _makers(plan: Sequence[HashTask], model: RunModel, facts: Facts, store: Store) -> dict[int, list[str]]:
-    """The runs that made each input: by the manifest it carries, if that still is true of it; else by the store."""
-    found: dict[int, list[str]] = {}
-    asked: dict[tuple[bytes, str], int] = {}
-    for number, path, digest in _given(plan, model, facts):
-        run = _carried(path, digest)
-        if run:
-            found[number] = [run]
-        else:
-            asked[path, digest] = number
-    found.update((asked[key], runs) for key, runs in _recorded_makers(list(asked), store).items() if runs)
-    return found
-
-
-def _given(plan: Sequence[HashTask], model: RunModel, facts: Facts) -> Iterator[tuple[int, bytes, str]]:
-    """Number, path and digest of what was there before the run: unchanged files, and what changed ones were."""
+def _given(plan: Sequence[HashTask], model: RunModel, facts: Facts) -> Iterator[Given]:
+    """What was there before the run: unchanged files, and what changed ones were."""
     for task in plan:
-        if not model.files[task.n].current.process and facts.digests.get(task.n):
-            yield task.n, task.path, facts.digests[task.n]
+        digest = facts.digests.get(task.n)
+        if digest and not model.files[task.n].current.process:
+            yield Given(task.n, task.path, digest)
     for file in model.files.all:
         first = file.versions[0] if file.versions else None
         if first is not None and not first.process and first.sha256:
-            yield file.n, file.path, first.sha256
-
-
-def _carried(path: bytes, digest: str) -> str:
-    """The run named by the manifest on a file, "" if there is none, or it is about another content."""
-    from shark.store.manifests import digest_of, sidecar_path
-
-    if not _has_attribute(path) and not os.path.lexists(sidecar_path(path)):
-        return ""
-    from shark.store.read import read_attached
-
-    manifest = read_attached(path).manifest
-    return str(manifest.get("run", "")) if manifest and digest_of(manifest, path)[0] == digest else ""
-
-
-def _recorded_makers(files: Sequence[tuple[bytes, str]], store: Store) -> dict[tuple[bytes, str], list[str]]:
-    if not files:
-        return {}
-    from shark.store.index import Index
-
-    try:
-        return Index.open(store, os.environ).makers(files)
-    except (SharkError, OSError) as problem:
-        store.warnings.append(f"which runs made the inputs could not be looked up: {problem}")
-        return {}
-
-
-def _has_attribute(path: bytes) -> bool:
-    try:
-        os.getxattr(path, "user.shark", follow_symlinks=False)
-    except OSError:
-        return False
-    return True
+            yield Given(file.n, file.path, first.sha256)
 
 
 def _ignored(settings: Settings) -> Any:
@@ -259,14 +232,14 @@ def write_json(record: Mapping[str, Any], path: str) -> None:
         with open(path, "wb") as file:
             file.write(data)
         return
+    import tempfile
+
     directory, name = os.path.split(path)
     fd, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=directory)
     try:
         with os.fdopen(fd, "wb") as file:
             file.write(data)
         mask = os.umask(0)
-    import tempfile
-
         os.umask(mask)
         os.chmod(temporary, 0o666 & ~mask)
         os.replace(temporary, path)

@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS digest (
 ) WITHOUT ROWID
 """
 _BUSY_SECONDS = 2.0
+_ASKED = 400  # inode numbers in one query; SQLite takes 999 values at least
 _SIGNED = 1 << 63
 _T = TypeVar("_T")
 
@@ -100,14 +101,24 @@ class DigestCache:
 
     @staticmethod
     def _select(db: sqlite3.Connection, keys: list[Key]) -> dict[Key, str]:
-        found = {}
-        query = "SELECT size, mtime, ctime, hashed, sha256 FROM digest WHERE dev = ? AND ino = ?"
-        db.execute("BEGIN")
+        known = {}
+        wanted: dict[int, list[int]] = {}
         for key in keys:
-            row = db.execute(query, (_signed(key.dev), _signed(key.ino))).fetchone()
-            if row and row[:3] == key[2:] and trusted(key, row[3]):
-                found[key] = row[4].hex()
+            wanted.setdefault(_signed(key.dev), []).append(_signed(key.ino))
+        db.execute("BEGIN")
+        for dev, inos in wanted.items():
+            for at in range(0, len(inos), _ASKED):
+                some = inos[at : at + _ASKED]
+                marks = ", ".join("?" * len(some))
+                query = f"SELECT ino, size, mtime, ctime, hashed, sha256 FROM digest WHERE dev = ? AND ino IN ({marks})"
+                for ino, *row in db.execute(query, (dev, *some)):
+                    known[dev, ino] = row
         db.execute("COMMIT")
+        found = {}
+        for key in keys:
+            row = known.get((_signed(key.dev), _signed(key.ino)))
+            if row and row[:3] == [*key[2:]] and trusted(key, row[3]):
+                found[key] = row[4].hex()
         return found
 
     def _insert(self, db: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -> None:

@@ -47,6 +47,11 @@ class Findings:
         self._executed = _executed(model)
         self._sources = {source for pyc, source in model.pyc_sources.items() if self.has_source(pyc)}
 
+    def digests_are_known(self) -> None:
+        """The facts have digests now: look again at what they may tell, which is whether a content changed."""
+        for n in [n for n in self._outcomes if any(version.base >= 0 for version in self.model.files[n].versions)]:
+            del self._outcomes[n]
+
     def has_source(self, pyc: int) -> bool:
         """True if a compiled module's source exists, or existed: then reading the module counts as reading that."""
         source = self.model.pyc_sources[pyc]
@@ -149,13 +154,13 @@ class Findings:
         outcome = self.outcome(file)
         if not outcome.there or outcome.foreign:
             return False
+        if version is file.current:
+            return True
         return all(later.n in outcome.unchanged for later in file.versions if later.n > version.n)
 
     def digest(self, file: File, version: Version) -> tuple[str, GapKind | None, str]:
         """The digest of a version's content; without one, the kind of gap that this is and why."""
         if self.final(file, version) and file.n in self.facts.digests:
-        if version is file.current:
-            return True
             return self.facts.digests[file.n], None, ""
         if version.sha256:
             return version.sha256, None, ""

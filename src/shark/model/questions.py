@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from shark.model import accesses as kinds
@@ -10,6 +11,7 @@ from shark.values import FileId, Stat
 
 if TYPE_CHECKING:
     from shark.model.files import File
+    from shark.model.findings import Findings
     from shark.model.run import RunModel
 
 _KERNEL = (b"/proc/", b"/sys/")
@@ -67,22 +69,29 @@ def _question(file: File) -> Question:
     return Question(file.n, file.path, expected, bool(version.process))
 
 
-def hash_plan(model: RunModel, facts: Facts, header: Header) -> list[HashTask]:
+def hash_plan(
+    model: RunModel, facts: Facts, header: Header, findings: Findings | None = None, asked: Sequence[Question] = ()
+) -> list[HashTask]:
     """Which files' final contents to hash: outputs, and inputs that no package identifies.
 
-    Needs `facts.stats` and `facts.owners`. Nothing of role cache or system, nothing ignored, nothing that is gone.
+    Needs `facts.stats` and `facts.owners`. Nothing of role cache or system, nothing ignored, nothing that is gone. With
+    `findings` and the questions that were `asked`, if they are at hand, nothing is worked out twice.
     """
-    from shark.model.findings import Findings
+    if findings is None:
+        from shark.model.findings import Findings
 
-    findings = Findings(model, facts, header)
+        findings = Findings(model, facts, header)
     plan: list[HashTask] = []
-    for question in questions(model):
+    for question in asked or questions(model):
         file = model.files[question.n]
         outcome = findings.outcome(file)
-        if not outcome.there or findings.role(file) in {"cache", "system"} or is_sidecar(file.path):
+        if not outcome.there:
             continue
+        role = findings.role(file)
         version = file.current
-        if header.ignored(file.path) or (findings.role(file) == "library" and not version.process):
+        if role in {"cache", "system"} or (role == "library" and not version.process):
+            continue
+        if is_sidecar(file.path) or header.ignored(file.path):
             continue
         fresh = (
             bool(version.process) and not version.changed and outcome.stat is not None and version.agrees(outcome.stat)

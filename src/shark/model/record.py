@@ -35,17 +35,23 @@ if TYPE_CHECKING:
 _CONTEXT = ("git", "host", "env", "container", "scheduler", "workflow", "ci")
 
 
-def build_record(model: RunModel, facts: Facts, header: Header, within: SubRun | int | None = None) -> RunRecord:
+def build_record(
+    model: RunModel,
+    facts: Facts,
+    header: Header,
+    within: SubRun | int | None = None,
+    findings: Findings | None = None,
+) -> RunRecord:
     """The record of a run, as a document whose keys always come in the same order.
 
     With `within`, one of `model.subruns`, it is that sub-run's own record: of its process, that one's descendants, and
     what they did. To a sub-run, what the processes around it made is given, not made; `header.parent` names the outer
-    run.
+    run. `findings` are those of the same model and facts, if they are at hand.
     """
     find_sources(model)
     if isinstance(within, int):
         within = _subrun_of(model, within, header.id)
-    return _Builder(model, facts, header, Scope(model, within)).build()
+    return _Builder(model, facts, header, Scope(model, within), findings or Findings(model, facts, header)).build()
 
 
 def _subrun_of(model: RunModel, process: int, run: str) -> SubRun:
@@ -74,12 +80,12 @@ def set_attached(record: RunRecord, file: int, where: Attached, why: str = "") -
 class _Builder:
     """Makes one record; the methods are its sections, in the document's order."""
 
-    def __init__(self, model: RunModel, facts: Facts, header: Header, scope: Scope) -> None:
+    def __init__(self, model: RunModel, facts: Facts, header: Header, scope: Scope, findings: Findings) -> None:
         self.model = model
         self.facts = facts
         self.header = header
         self.scope = scope
-        self.findings = Findings(model, facts, header)
+        self.findings = findings
 
     def build(self) -> RunRecord:
         document: dict[str, Any] = {"schema": "shark/run/1", "id": self.header.id}

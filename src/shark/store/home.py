@@ -13,7 +13,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 from shark import jsontext
@@ -78,9 +78,10 @@ class Store:
         if not is_run_id(run):
             raise ValueError(f"not a run id: {run!r}")
         path = self.record_path(run)
-        data = records.compress(jsontext.dumps(record))
-        if self._recorded(run, path, data):
+        text = jsontext.dumps(record)
+        if self._recorded(run, path, text):
             return path
+        data = records.compress(text)
         try:
             files.make_private(os.path.dirname(path))
             files.write_whole(path, data, sync=True)
@@ -132,13 +133,16 @@ class Store:
                 for day in _numbers(os.path.join(top, year, month)):
                     yield os.path.join(year, month, day)
 
-    def runs_of(self, day: bytes) -> list[str]:
-        """List the ids of the runs that are kept under one of the `days`."""
+    def runs_of(self, day: bytes, known: Container[str] = ()) -> list[str]:
+        """List the ids of the runs that are kept under one of the `days`; ids that are `known` to belong there are not
+        looked at closely.
+        """
         return [
             name
             for entry in _names(os.path.join(self.root, b"runs", day))
-            if entry.endswith(SUFFIX) and is_run_id(name := os.fsdecode(entry.removesuffix(SUFFIX)))
-            if day_of(name).encode() == day
+            if entry.endswith(SUFFIX)
+            if (name := os.fsdecode(entry.removesuffix(SUFFIX))) in known
+            or (is_run_id(name) and day_of(name).encode() == day)
         ]
 
     def find(self, spec: str) -> str:
@@ -169,11 +173,11 @@ class Store:
 
     def put_object(self, data: bytes) -> str:
         """Keep `data` and give its sha256. Raises OSError."""
+        import hashlib
+
         sha256 = hashlib.sha256(data).hexdigest()
         path = self.object_path(sha256)
         try:
-        import hashlib
-
             # Says that somebody needs it again: `forget` spares what is newer than a run that goes on.
             os.utime(path)
         except FileNotFoundError:
@@ -190,11 +194,11 @@ class Store:
             raise NotFound(
                 f"object {sha256} is not in the store", "It was never kept, or its run was forgotten."
             ) from None
+        import hashlib
+
         if hashlib.sha256(data).hexdigest() != sha256:
             raise RecordDamaged(
                 f"object {sha256} is damaged: its content has another digest", "Restore it from a copy."
-        import hashlib
-
             )
         return data
 
@@ -231,13 +235,13 @@ class Store:
                 return run
         raise NotFound(f"no run {spec}: the store has {count}", "See `shark log` for the runs that are known.")
 
-    def _recorded(self, run: str, path: bytes, data: bytes) -> bool:
+    def _recorded(self, run: str, path: bytes, text: bytes) -> bool:
         try:
             with open(path, "rb") as file:
-                there = file.read()
-            if there == data:
+                there = records.uncompress(file.read())
+            if there == text:
                 return True
-            records.document(records.uncompress(there))
+            records.document(there)
         except (OSError, ValueError):
             return False
         raise SharkError(f"run {run} is recorded already, with other content", "Records are never changed.")

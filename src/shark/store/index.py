@@ -2,7 +2,8 @@
 
 Runs do not write it. Whoever asks catches up first: a day's folder whose inode number and ctime are those of last time
 holds the records of last time (ctime, not mtime: rsync sets that); of the others the names are compared. Readers that
-catch up at once wait for each other, a few hundred records at most.
+catch up at once wait for each other, a few hundred records at most. What runs used is taken in when somebody asks for
+it: there is much more of that than of what they made, and each run asks for the latter alone.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 _BATCH = 200
 """So many records are read in one transaction: other readers wait no longer than that takes."""
+
+_ASKED = 400
+"""So many pairs of path and digest are looked up by one query; SQLite takes 999 values at least."""
 
 _UNSETTLED = 60_000_000_000
 """A folder that changed within so many nanoseconds is listed again next time: two changes within one tick of its clock
@@ -137,11 +141,25 @@ class Index:
 
     def used(self, *, path: bytes | None = None, sha256: str | None = None, run: str | None = None) -> list[Version]:
         """List the inputs with this path, content and run (None: any), newest run first."""
+        self._take_in_inputs()
         return self._versions("inputs", path, sha256, run)
 
     def makers(self, files: Iterable[tuple[bytes, str]]) -> dict[tuple[bytes, str], list[str]]:
         """Give, for each (path, sha256), the ids of the runs that made that content at that path, newest first."""
-        return {(path, sha256): [v.run for v in self.made(path=path, sha256=sha256)] for path, sha256 in files}
+        asked = {(path, rows.digest(sha256)): (path, sha256) for path, sha256 in files}
+        found: dict[tuple[bytes, str], list[str]] = {file: [] for file in asked.values()}
+        keys = list(asked) if self._ask("SELECT 1 FROM outputs LIMIT 1") else []
+        for at in range(0, len(keys), _ASKED):
+            some = keys[at : at + _ASKED]
+            query = (
+                f"WITH asked (path, sha256) AS (VALUES {', '.join(['(?, ?)'] * len(some))}) "
+                "SELECT DISTINCT f.path, f.sha256, runs.id FROM asked "
+                "CROSS JOIN outputs f ON f.path = asked.path AND f.sha256 = asked.sha256 "  # keeps SQLite to this order
+                "JOIN runs ON runs.n = f.run ORDER BY runs.id DESC"
+            )
+            for path, sha256, run in self._ask(query, tuple(value for key in some for value in key)):
+                found[asked[path, sha256]].append(run)
+        return found
 
     def sizes(self) -> set[int]:
         """Give the sizes of all outputs in bytes: a file of another size has no output's content."""
@@ -163,7 +181,7 @@ class Index:
         try:
             return self._db.execute(query, values).fetchall()
         except sqlite3.DatabaseError as error:
-            raise SharkError(f"the index is damaged: {error}", "Make it anew: shark index --rebuild.") from error
+            raise _damaged(error) from error
 
     # Inside
 
@@ -198,11 +216,11 @@ class Index:
             yield self._compare(day, None)
 
     def _compare(self, day: bytes, stamp: tuple[int, int] | None) -> _Change:
-        there = set(self._store.runs_of(day))
         query = "SELECT id, problem, size, mtime FROM runs WHERE day = ?"
         here = {
             run: (size, mtime) if problem else None for run, problem, size, mtime in self._db.execute(query, (day,))
         }
+        there = set(self._store.runs_of(day, here))
         # A damaged record may have been restored; a whole one never changes.
         stale = {run for run, seen in here.items() if seen is not None and run in there and seen != self._stamp(run)}
         return _Change(day, stamp, sorted((there - here.keys()) | stale), sorted(here.keys() - there))
@@ -240,6 +258,32 @@ class Index:
             schema.add_problem(self._db, run, day, stamp, error.message)
             return
         schema.add(self._db, run, day, stamp, record)
+
+    def _take_in_inputs(self) -> None:
+        """Add the inputs of the runs whose outputs alone are in the index. Raises SharkError."""
+        import sqlite3
+
+        waiting = "SELECT id, day FROM runs WHERE inputs = 0 LIMIT ?"
+        try:
+            while self._db.execute(waiting, (1,)).fetchall():
+                with self._writing():
+                    for run, day in self._db.execute(waiting, (_BATCH,)).fetchall():
+                        self._add_inputs(run, day)
+        except sqlite3.DatabaseError as error:
+            raise _damaged(error) from error
+
+    def _add_inputs(self, run: str, day: bytes) -> None:
+        try:
+            record = self._store.read_record(run)
+        except SharkError:
+            schema.drop(self._db, run)
+            self._add(run, day)  # gone or damaged meanwhile, and noted as that
+        else:
+            schema.add_inputs(self._db, run, record)
+
+
+def _damaged(error: Exception) -> SharkError:
+    return SharkError(f"the index is damaged: {error}", "Make it anew: shark index --rebuild.")
 
 
 class _Change(NamedTuple):

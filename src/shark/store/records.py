@@ -7,10 +7,13 @@ from typing import Any
 
 from shark import jsontext
 
+_LEVEL = 3
+"""Takes half the time of 6 and a tenth more room; the parent of a command waits for its record."""
+
 
 def compress(data: bytes) -> bytes:
     """Compress to gzip, deterministically: no name, no time in the header (RFC 1952), whatever the Python version."""
-    packer = zlib.compressobj(6, zlib.DEFLATED, 31)
+    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, 31)
     return packer.compress(data) + packer.flush()
 
 

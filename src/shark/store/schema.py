@@ -14,7 +14,7 @@ from shark.store.home import Store
 if TYPE_CHECKING:
     import sqlite3
 
-VERSION = 1
+VERSION = 2
 """Raise it with every change of the tables or of the record: an older index is made anew, a newer one left alone."""
 
 BUSY_SECONDS = 120.0
@@ -25,8 +25,9 @@ CREATE TABLE days (day BLOB PRIMARY KEY, ino INTEGER, ctime INTEGER) WITHOUT ROW
 CREATE TABLE runs (
     n INTEGER PRIMARY KEY, id TEXT UNIQUE, day BLOB, size INTEGER, mtime INTEGER, problem TEXT,
     start TEXT, end TEXT, seconds REAL, exit INTEGER, signal INTEGER, argv BLOB, cwd BLOB,
-    name TEXT, tags BLOB, parent TEXT, outputs INTEGER, gaps INTEGER);
+    name TEXT, tags BLOB, parent TEXT, outputs INTEGER, gaps INTEGER, inputs INTEGER);
 CREATE INDEX runs_day ON runs (day);
+CREATE INDEX runs_inputs ON runs (id) WHERE inputs = 0;
 CREATE TABLE outputs (run INTEGER, path BLOB, sha256 BLOB, size INTEGER, role TEXT);
 CREATE TABLE inputs (run INTEGER, path BLOB, sha256 BLOB, size INTEGER, role TEXT);
 CREATE INDEX outputs_run ON outputs (run);
@@ -133,7 +134,7 @@ def add_problem(connection: sqlite3.Connection, run: str, day: bytes, stamp: tup
 def add(
     connection: sqlite3.Connection, run: str, day: bytes, stamp: tuple[int, int], record: Mapping[str, Any]
 ) -> None:
-    """Add a run with its outputs and inputs."""
+    """Add a run with its outputs; its inputs are left for `add_inputs`."""
     outputs = list(rows.outputs(record))
     command = _object(record, "command")
     gaps = _object(record, "coverage").get("gaps")
@@ -155,10 +156,17 @@ def add(
         "parent": _text(record, "parent"),
         "outputs": len(record["outputs"]) if isinstance(record.get("outputs"), list) else 0,
         "gaps": len(gaps) if isinstance(gaps, list) else 0,
+        "inputs": 0,
     }
     names, marks = ", ".join(values), ", ".join("?" * len(values))
     number = connection.execute(f"INSERT INTO runs ({names}) VALUES ({marks})", tuple(values.values())).lastrowid
     connection.executemany("INSERT INTO outputs VALUES (?, ?, ?, ?, ?)", ((number, *row) for row in outputs))
+
+
+def add_inputs(connection: sqlite3.Connection, run: str, record: Mapping[str, Any]) -> None:
+    """Add the inputs of a run that is there with its outputs."""
+    number = connection.execute("SELECT n FROM runs WHERE id = ?", (run,)).fetchone()[0]
+    connection.execute("UPDATE runs SET inputs = 1 WHERE n = ?", (number,))
     used = dict.fromkeys(rows.inputs(record))
     connection.executemany("INSERT INTO inputs VALUES (?, ?, ?, ?, ?)", ((number, *row) for row in used))
 

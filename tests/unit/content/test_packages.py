@@ -174,6 +174,25 @@ class TestPypi:
         assert self.owner(site, "foo/none.py") is None
         assert self.owner(site, "../../../bin/none") is None
 
+    def test_what_the_distributions_brought_is_remembered_until_one_is_installed(self, site, tmp_path, monkeypatch):
+        install(site, "foo-1", {"bar/a.py": "a", '../../../bin/x,"y': "s"})
+        os.utime(site, ns=(OLD, OLD))
+        paths = [os.fsencode(os.path.normpath(site / name)) for name in ("bar/a.py", '../../../bin/x,"y', "baz.py")]
+        folder = os.fsencode(tmp_path / "cache")
+        owned = Pypi(folder).owners(paths)
+        assert list(owned) == paths[:2]
+        with monkeypatch.context() as patch:
+            patch.setattr("shark.content.packages.pypi._Site._firsts", lambda _: pytest.fail("read again"))
+            assert Pypi(folder).owners(paths) == owned
+        install(site, "other-2", {"baz.py": "b"})
+        os.utime(site, ns=(OLD + 1, OLD + 1))
+        assert list(Pypi(folder).owners(paths)) == paths
+
+    def test_many_files_of_one_distribution(self, site):
+        install(site, "foo-1", {f"foo/{n},.py": "a" for n in range(20)})
+        paths = [os.fsencode(site / f"foo/{n},.py") for n in range(21)]
+        assert list(Pypi().owners(paths)) == paths[:20]
+
     def test_another_size_or_a_later_change_is_modified(self, site):
         install(site, "foo-1", {"foo/a.py": "aaaa", "foo/b.py": "bbbb", "foo/c.py": "cccc"})
         write(site / "foo" / "a.py", "aaaaa")

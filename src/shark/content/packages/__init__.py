@@ -27,7 +27,7 @@ def ecosystems(environ: Mapping[str, str]) -> list[Ecosystem]:
 
     home = cache_home(environ)
     folder = None if home is None else home + b"/packages"
-    return [Deb(folder), Rpm(), Conda(folder), Pypi(), Cran(), Npm(), Runtimes()]
+    return [Deb(folder), Rpm(), Conda(folder), Pypi(folder), Cran(), Npm(), Runtimes()]
 
 
 def owners(
@@ -51,5 +51,5 @@ def owners(
 
 def _source(path: bytes) -> bytes:
     """The source of a compiled Python file (PEP 3147, PEP 488); any other path as it is."""
-    match = _COMPILED.match(path)
+    match = _COMPILED.match(path) if path.endswith(b".pyc") else None
     return match[1] + match[2] + b".py" if match else path

@@ -8,21 +8,29 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from hashlib import blake2b
 
 from shark.content.masking import mask_text
 from shark.content.packages.common import file_digest, package_url, read, regular, suspect
+from shark.content.packages.pathindex import Contents, PathIndex, path_index
 from shark.jsontext import loads
 from shark.model.facts import Owner
 
 _SITE = re.compile(rb"^(.*/(?:site|dist)-packages/)(.+)$", re.DOTALL)
 _BESIDE = re.compile(rb"^(.*)/((?:bin|share|etc|include)/.+)$", re.DOTALL)
+_FEW = 8
+"""So many look-ups in a RECORD are made by searching its text; for more, its lines are split."""
 _ALGORITHMS = ("sha256", "sha384", "sha512")
 
 
 class Pypi:
-    """Distributions in any site-packages or dist-packages directory: a system's, a user's, a virtual environment's."""
+    """Distributions in any site-packages or dist-packages directory: a system's, a user's, a virtual environment's.
 
-    def __init__(self) -> None:
+    `folder` is where indexes are kept (None: nowhere).
+    """
+
+    def __init__(self, folder: bytes | None = None) -> None:
+        self._folder = folder
         self._sites: dict[bytes, _Site] = {}
         self._prefixes: dict[bytes, list[bytes]] = {}
 
@@ -40,7 +48,10 @@ class Pypi:
 
     def _site(self, folder: bytes) -> _Site:
         if folder not in self._sites:
-            self._sites[folder] = _Site(folder)
+            cache = None
+            if self._folder is not None:
+                cache = b"%b/pypi-%b" % (self._folder, blake2b(folder, digest_size=8).hexdigest().encode())
+            self._sites[folder] = _Site(folder, cache)
         return self._sites[folder]
 
     def _candidates(self, path: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -67,6 +78,7 @@ class _Distribution:
         self._folder = folder
         name, _, version = os.fsdecode(os.path.basename(folder)).removesuffix(".dist-info").rpartition("-")
         self.name, self._version = name, version
+        self._asked = 0
 
     @cached_property
     def record(self) -> bytes:
@@ -105,23 +117,47 @@ class _Distribution:
         """The fields after the path of its RECORD line (digest, size), None if it has none."""
         if b"," in name or b'"' in name:
             name = b'"%b"' % name.replace(b'"', b'""')
+        self._asked += 1
+        if self._asked > _FEW:
+            rest = self._lines.get(name)
+            return None if rest is None else rest.split(b",")
         start = self.record.find(b"\n%b," % name)
         if start < 0:
             return None
         return self.record[start + len(name) + 2 :].split(b"\n", 1)[0].split(b",")
 
+    @cached_property
+    def _lines(self) -> dict[bytes, bytes]:
+        """The rest of each line by its path, as it is quoted."""
+        return {path: rest for path, _, rest in (_split(line) for line in self.record.split(b"\n"))}
+
+    def firsts(self) -> set[bytes]:
+        """What the paths in its RECORD begin with: the names in the site directory, and whole paths outside of it (as
+        far as there is nothing quoted in them).
+        """
+        return set(re.findall(rb'\n"?(\.\./[^,"\n]+|[^/,\n]+)', self.record))
+
+
+def _split(line: bytes) -> tuple[bytes, bytes, bytes]:
+    if not line.startswith(b'"'):
+        return line.partition(b",")
+    end = line.rfind(b'",')
+    return line[: end + 1], b",", line[end + 2 :]
+
 
 class _Site:
-    """The distributions of one site directory."""
+    """The distributions of one site directory; what they brought is kept as an index in `cache` (None: nowhere)."""
 
-    def __init__(self, folder: bytes) -> None:
+    def __init__(self, folder: bytes, cache: bytes | None) -> None:
+        self._folder = folder
+        self._cache = cache
         try:
             names = sorted(name for name in os.listdir(folder) if name.endswith(b".dist-info"))
         except OSError:
             names = []
-        self._all = [_Distribution(folder + name) for name in names]
+        self._all = {os.fsdecode(name): _Distribution(folder + name) for name in names}
         self._named: dict[str, list[_Distribution]] = {}
-        for distribution in self._all:
+        for distribution in self._all.values():
             self._named.setdefault(_normal(distribution.name), []).append(distribution)
 
     def find(self, name: bytes) -> tuple[_Distribution, list[bytes]] | None:
@@ -135,20 +171,29 @@ class _Site:
     def _likely(self, name: bytes) -> Iterator[_Distribution]:
         """Those named like the path's first part, then those that have such a first part at all."""
         if name.startswith(b"../"):
-            yield from self._all
-            return
-        first = name.split(b"/", 1)[0]
-        stem = os.fsdecode(first).split(".", 1)[0] if not first.endswith(b".dist-info") else os.fsdecode(first)[:-10]
-        yield from self._named.get(_normal(stem.rpartition("-")[0] or stem), ())
-        yield from self._by_first.get(first, ())
+            first = re.split(rb'[,"]', name, maxsplit=1)[0]
+        else:
+            first = name.split(b"/", 1)[0]
+            stem = os.fsdecode(first)
+            stem = stem[:-10] if first.endswith(b".dist-info") else stem.split(".", 1)[0]
+            yield from self._named.get(_normal(stem.rpartition("-")[0] or stem), ())
+        for folder in self._by_first.find(first) or ():
+            if folder in self._all:
+                yield self._all[folder]
 
     @cached_property
-    def _by_first(self) -> dict[bytes, list[_Distribution]]:
-        firsts: dict[bytes, list[_Distribution]] = {}
-        for distribution in self._all:
-            for first in set(re.findall(rb'\n"?([^/,\n]+)', distribution.record)):
-                firsts.setdefault(first, []).append(distribution)
-        return firsts
+    def _by_first(self) -> PathIndex:
+        """The names of the .dist-info directories whose paths begin so."""
+        # An installation adds and removes directories here, which sets the time.
+        found = os.stat(self._folder)
+        return path_index(self._cache, [found.st_mtime_ns, found.st_ino], self._firsts)
+
+    def _firsts(self) -> Contents:
+        owners: dict[bytes, list[str]] = {}
+        for folder, distribution in self._all.items():
+            for first in distribution.firsts():
+                owners.setdefault(first, []).append(folder)
+        return list(owners.values()), [(first, number) for number, first in enumerate(owners)]
 
 
 def _normal(name: str) -> str:
