@@ -175,9 +175,9 @@ class TestPypi:
         assert self.owner(site, "../../../bin/none") is None
 
     def test_what_the_distributions_brought_is_remembered_until_one_is_installed(self, site, tmp_path, monkeypatch):
-        install(site, "foo-1", {"bar/a.py": "a", '../../../bin/x,"y': "s"})
+        install(site, "foo-1", {"bar/a.py": "a", "../../../bin/x,y": "s"})
         os.utime(site, ns=(OLD, OLD))
-        paths = [os.fsencode(os.path.normpath(site / name)) for name in ("bar/a.py", '../../../bin/x,"y', "baz.py")]
+        paths = [os.fsencode(os.path.normpath(site / name)) for name in ("bar/a.py", "../../../bin/x,y", "baz.py")]
         folder = os.fsencode(tmp_path / "cache")
         owned = Pypi(folder).owners(paths)
         assert list(owned) == paths[:2]
