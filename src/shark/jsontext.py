@@ -1,15 +1,18 @@
 """JSON in and out, for documents whose texts may hold undecodable bytes of paths (PEP 383 surrogates). Pure.
 
-orjson does the work; it refuses lone surrogates, so a document that has one goes through the standard library, which
-writes them as `\\udcXX` escapes. Both give the same text for everything else.
+orjson is many times faster than the standard library, but importing it (and dataclasses, inspect, uuid and more with it)
+takes as long as the standard library needs for some 200 KB. So that does the work until there was that much of it, and the
+command of a short run does not wait. It also does what orjson refuses: lone surrogates, which are written as `\\udcXX`
+escapes. Both give the same text (but for floats that need an exponent, of which shark's documents have none).
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
-import orjson
+_ENOUGH = 200_000  # bytes after which orjson is worth its import
 
 
 def dumps(document: object, *, indent: bool = False, sort: bool = False) -> bytes:
@@ -20,11 +23,7 @@ def dumps(document: object, *, indent: bool = False, sort: bool = False) -> byte
     >>> dumps({"path": b"a\xff"})
     b'{"path":"a\\udcff"}'
     """
-    options = (orjson.OPT_INDENT_2 if indent else 0) | (orjson.OPT_SORT_KEYS if sort else 0)
-    try:
-        return orjson.dumps(document, default=_default, option=options)
-    except orjson.JSONEncodeError:
-        return _dumps_slowly(document, indent=indent, sort=sort)
+    return _work.dumps(document, indent, sort)
 
 
 def loads(text: bytes | str) -> Any:
@@ -33,15 +32,56 @@ def loads(text: bytes | str) -> Any:
     >>> loads(b'{"path":"a\\udcff"}')
     {'path': 'a\udcff'}
     """
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        if isinstance(text, bytes):
-            text = text.decode("utf-8", "strict")
+    return _work.loads(text)
+
+
+class _Work:
+    """Who does it: `dumps(document, indent, sort)` and `loads(text)`, at first by the standard library."""
+
+    dumps: Callable[[object, bool, bool], bytes]
+    loads: Callable[[bytes | str], Any]
+
+    def __init__(self) -> None:
+        self._done = 0
+        self._encode = json.JSONEncoder(default=_default, separators=(",", ":"), ensure_ascii=False).encode
+        self.dumps = self._first_dumps
+        self.loads = self._first_loads
+
+    def _first_dumps(self, document: object, indent: bool, sort: bool) -> bytes:
+        if indent or sort:
+            text = _dumps_slowly(document, indent=indent, sort=sort)
+        else:
+            text = _encoded(self._encode(document))
+        self._add(len(text))
+        return text
+
+    def _first_loads(self, text: bytes | str) -> Any:
+        self._add(len(text))
+        return _loads_slowly(text) if self._done <= _ENOUGH else self.loads(text)
+
+    def _add(self, size: int) -> None:
+        self._done += size
+        if self._done > _ENOUGH:
+            self.dumps, self.loads = _fast()
+
+
+def _fast() -> tuple[Callable[[object, bool, bool], bytes], Callable[[bytes | str], Any]]:
+    import orjson
+
+    def dumps(document: object, indent: bool, sort: bool) -> bytes:
+        options = (orjson.OPT_INDENT_2 if indent else 0) | (orjson.OPT_SORT_KEYS if sort else 0)
         try:
-            return json.loads(text)
-        except RecursionError as problem:
-            raise ValueError("nested too deeply") from problem
+            return orjson.dumps(document, default=_default, option=options)
+        except orjson.JSONEncodeError:
+            return _dumps_slowly(document, indent=indent, sort=sort)
+
+    def loads(text: bytes | str) -> Any:
+        try:
+            return orjson.loads(text)
+        except orjson.JSONDecodeError:
+            return _loads_slowly(text)
+
+    return dumps, loads
 
 
 def _default(value: object) -> object:
@@ -52,11 +92,33 @@ def _default(value: object) -> object:
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 
+def _loads_slowly(text: bytes | str) -> Any:
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "strict")
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except RecursionError as problem:
+        raise ValueError("nested too deeply") from problem
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
 def _dumps_slowly(document: object, *, indent: bool, sort: bool) -> bytes:
     separators = (",", ": ") if indent else (",", ":")
     depth = 2 if indent else None
-    text = json.dumps(
-        document, default=_default, indent=depth, sort_keys=sort, separators=separators, ensure_ascii=False
+    return _encoded(
+        json.dumps(document, default=_default, indent=depth, sort_keys=sort, separators=separators, ensure_ascii=False)
     )
-    # Only what UTF-8 cannot hold is escaped: the rest of the document reads the same either way.
-    return "".join(f"\\u{ord(c):04x}" if "\ud800" <= c <= "\udfff" else c for c in text).encode()
+
+
+def _encoded(text: str) -> bytes:
+    """In UTF-8. Only what that cannot hold is escaped: the rest of the document reads the same either way."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return "".join(f"\\u{ord(c):04x}" if "\ud800" <= c <= "\udfff" else c for c in text).encode()
+
+
+_work = _Work()

@@ -133,7 +133,7 @@ class _Builder:
         if seconds is None and end:
             seconds = (end - start) / 1e9
         if seconds is not None:
-            command["seconds"] = round(seconds, 6)
+            command["seconds"] = round(seconds, 4)
         return command
 
     def _cwd(self, process: Process) -> bytes:
@@ -315,7 +315,7 @@ def _put_usage(entry: ProcessEntry, process: Process) -> None:
     if usage is None:
         return
     if usage.user_seconds >= 0 and usage.system_seconds >= 0:
-        entry["cpu_seconds"] = round(usage.user_seconds + usage.system_seconds, 6)
+        entry["cpu_seconds"] = round(usage.user_seconds + usage.system_seconds, 4)
     if usage.max_rss >= 0:
         entry["max_rss"] = usage.max_rss
     if usage.read_bytes >= 0:

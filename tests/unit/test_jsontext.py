@@ -1,0 +1,60 @@
+"""JSON in and out: the standard library at first, orjson once there is much to do, with the same text."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shark import jsontext
+from shark.values import FileId
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(1 << 63), (1 << 64) - 1)
+    | st.floats(0.001, 1e9).map(lambda number: round(number, 6))
+    | st.text(st.characters(codec=None))
+    | st.binary(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner) | st.tuples(inner, inner),
+    max_leaves=12,
+)
+
+
+@given(VALUES, st.booleans(), st.booleans())
+def test_both_write_the_same(value: Any, indent: bool, sort: bool) -> None:
+    first, then = jsontext._Work(), jsontext._fast()
+    text = first.dumps(value, indent, sort)
+    assert text == then[0](value, indent, sort)
+    assert first.loads(text) == then[1](text) == json.loads(text)
+
+
+def test_orjson_takes_over() -> None:
+    """After some work, and for a text that alone is more."""
+    written, read = jsontext._Work(), jsontext._Work()
+    written.dumps("x" * jsontext._ENOUGH, False, False)
+    assert written.dumps.__module__ == "shark.jsontext"
+    assert written.dumps.__name__ == "dumps"
+    assert written.dumps(FileId(1, 2, 3), False, False) == b"[1,2,3]"
+    assert read.loads(b"1").__class__ is int
+    assert read.loads.__name__ == "_first_loads"
+    assert len(read.loads(b'"%b"' % (b"x" * jsontext._ENOUGH))) == jsontext._ENOUGH
+    assert read.loads.__name__ == "loads"
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"NaN", b"[Infinity]", b"\xff", b'"\xff"', "[" * 100_000, "x", b"1 2"])
+def test_what_is_no_json(text: bytes | str) -> None:
+    """Is refused by both with the same kind of error."""
+    for loads in (jsontext._Work().loads, jsontext._fast()[1]):
+        with pytest.raises(ValueError):  # noqa: PT011  json, orjson and the codec each have their own
+            loads(text)
+
+
+def test_what_json_cannot_hold() -> None:
+    """Is a fault of the caller's."""
+    for dumps in (jsontext._Work().dumps, jsontext._fast()[0]):
+        with pytest.raises(TypeError):
+            dumps(object(), False, False)
