@@ -113,8 +113,9 @@ def check(world: World, run: Run, status: int) -> None:
         told = [gap["detail"] for gap in run.record["coverage"]["gaps"]]
         assert all(any(name.replace("moved", "tmp") in detail for detail in told) for name in unexplained)
         written -= unexplained
+    outputs = run.outputs
     for name in written:
-        assert run.outputs.get(name) == digest(there[name]), name
+        assert outputs.get(name) == digest(there[name]), name
         assert run.manifest(name)["output"]["sha256"] == digest(there[name])
     if status == 0:
         assert len(run.outputs) == 2 * FILES + FILES // 20

@@ -26,7 +26,7 @@ from .scripts import Numbers, Tree, build, furnish
 SEED = int(os.environ.get("SHARK_FUZZ_SEED", "") or random.randrange(1 << 32))
 TREES = 40
 """Trees in one run, at most: a run by itself costs as much as some twenty of them."""
-EXAMPLES = int(os.environ.get("SHARK_FUZZ_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("SHARK_FUZZ_EXAMPLES", "20"))
 """Batches of trees in a normal run of the tests."""
 ROUNDS = 40
 """How often a failing tree is made smaller, at most."""
