@@ -1,7 +1,7 @@
 """JSON in and out, for documents whose texts may hold undecodable bytes of paths (PEP 383 surrogates). Pure.
 
-orjson is many times faster than the standard library, but importing it (and dataclasses, inspect, uuid and more with it)
-takes as long as the standard library needs for some 200 KB. So that does the work until there was that much of it, and the
+orjson is many times faster than the standard library, but importing it (with dataclasses, inspect, uuid and more) takes
+as long as the standard library needs for some 200 KB. So that does the work until there was that much of it, and the
 command of a short run does not wait. It also does what orjson refuses: lone surrogates, which are written as `\\udcXX`
 escapes. Both give the same text (but for floats that need an exponent, of which shark's documents have none).
 """
