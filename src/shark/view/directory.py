@@ -9,7 +9,7 @@ from shark.view.filetree import Leaf, tree_rows
 from shark.view.legacy import modern
 from shark.view.page import Page, Span, Style, cell
 from shark.view.parts import command_fields
-from shark.view.reading import Document, mapping, number, text
+from shark.view.reading import Document, each, mapping, number, text
 
 _STATES: dict[str, tuple[str, str, Style]] = {
     "current": ("ok", "", "good"),
@@ -29,15 +29,25 @@ def add_directory(page: Page, directory: str, found: Sequence[Document]) -> None
     page.blank()
     shown = words.visible(words.near(directory, page.look.cwd), ascii_only=page.look.ascii)
     known = len(found) - len(without)
-    note = f"{words.counted(len(found), 'file')}, {known:,} with a manifest, from {words.counted(len(groups), 'run')}"
+    some = f"{known:,} with a manifest, from {words.counted(len(groups), 'run')}" if known else "none with a manifest"
+    note = f"{words.counted(len(found), 'file')}, {some}" if found else "no files"
     page.line(Span(shown, "title"), Span(f"  {note}", "dim"))
     for entries in groups.values():
         page.blank()
         command_fields(page, modern(mapping(entries[0], "manifest")), writer=False)
+        page.head("Outputs", words.counted(len(entries), "file"))
         page.grid(tree_rows([_leaf(page, e) for e in entries], page.look), right=frozenset({1}))
     if without:
         page.head("Without a manifest", words.counted(len(without), "file"))
-        page.grid(tree_rows([Leaf(text(e, "file")) for e in without], page.look), right=frozenset({1}))
+        page.grid(tree_rows([_bare(page, e) for e in without], page.look), right=frozenset({1}))
+
+
+def _bare(page: Page, entry: Document) -> Leaf:
+    """A file of which at most its bytes, or a problem, are known."""
+    runs = [words.short_id(text(candidate, "run")) for candidate in each(entry, "candidates")]
+    same = f"same bytes as made by {', '.join(runs[:2])}" + (f" and {len(runs) - 2:,} more" if len(runs) > 2 else "")
+    notes = [words.visible(text(entry, "problem"), ascii_only=page.look.ascii)] + ([same] if runs else [])
+    return Leaf(text(entry, "file"), None, (cell(", ".join(filter(None, notes)), "dim"),))
 
 
 def _leaf(page: Page, entry: Document) -> Leaf:

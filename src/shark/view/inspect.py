@@ -125,7 +125,7 @@ def _files(page: Page, title: str, manifest: Document, key: str) -> None:
     if not entries:
         if key == "inputs" and value(manifest, "inputs") == []:
             page.head(title)
-            page.line(Span("none: it was made from nothing but its command", "dim"), indent=2)
+            page.line(Span("none but software, and caches such as .git", "dim"), indent=2)
         return
     total = sum(number(e, "size") or 0 for e in entries)
     count = sum(int(number(e, "files") or 1) for e in entries)

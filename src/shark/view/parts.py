@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 from shark.view import words
-from shark.view.page import Page, Row, Span, cell
+from shark.view.page import LABEL, Cell, Page, Row, Span, cell, cut
 from shark.view.reading import Document, each, mapping, number, text, texts, value
+
+COMMAND_LINES = 4
+"""So many lines of a terminal a command may take, unless the look is verbose."""
 
 
 def command_fields(page: Page, document: Document, *, writer: bool = True) -> None:
@@ -17,10 +20,10 @@ def command_fields(page: Page, document: Document, *, writer: bool = True) -> No
     look = page.look
     command = mapping(document, "command")
     if argv := texts(command, "argv"):
-        page.field("Command", Span(words.command(argv, ascii_only=look.ascii)))
+        page.field("Command", *_short(page, words.command(argv, ascii_only=look.ascii)))
     last = texts(document, "process", "argv")
     if writer and last and last != argv:
-        page.field("Written by", Span(words.command(last, ascii_only=look.ascii)))
+        page.field("Written by", *_short(page, words.command(last, ascii_only=look.ascii)))
     if cwd := text(command, "cwd"):
         page.field("In", Span(words.visible(cwd, ascii_only=look.ascii), "path"))
     how, failed = words.ending(command)
@@ -37,6 +40,12 @@ def command_fields(page: Page, document: Document, *, writer: bool = True) -> No
     names += [f"{words.visible(k)}={words.visible(str(v))}" for k, v in mapping(document, "tags").items()]
     if names:
         page.field("Named", Span(", ".join(names)))
+
+
+def _short(page: Page, said: str) -> Cell:
+    """A command as far as some lines of the terminal reach, unless the look is verbose: a linker's fills a page."""
+    room = (page.look.width - LABEL) * COMMAND_LINES
+    return cut((Span(said),), room, page.look.sign("more")) if room > 0 and not page.look.verbose else (Span(said),)
 
 
 def purl_rows(purls: list[str]) -> list[Row]:

@@ -165,13 +165,15 @@ def _steps(page: Page, record: Document, argv: list[str]) -> None:
     files = {number(f, "n"): f for f in each(record, "files")}
     reads: dict[float | int | None, dict[str, None]] = {}
     writes: dict[float | int | None, dict[str, None]] = {}
+    idle = _unwritten(files.values())
     for edge in each(record, "edges"):
         file = files.get(number(edge, "file"))
         access = texts(edge, "access") or [text(edge, "access")]
         if file is None or text(file, "role") not in MATTERS or text(file, "kind") not in {"", "file"}:
             continue
         for kinds, table in ((READS, reads), (WRITES, writes)):
-            if kinds & set(access):
+            written = kinds is WRITES and (number(edge, "file"), number(edge, "version")) not in idle
+            if kinds & set(access) and (kinds is READS or written):
                 table.setdefault(number(edge, "process"), {})[text(file, "path")] = None
     steps = [p for p in each(record, "processes") if number(p, "n") in reads or number(p, "n") in writes]
     if not steps:
@@ -187,6 +189,16 @@ def _steps(page: Page, record: Document, argv: list[str]) -> None:
         for table, label in ((reads, "reads"), (writes, "writes")):
             if names := list(table.get(n, ())):
                 page.line(Span(f"{label:<7}", "dim"), *_names(page, names), indent=6, hang=7)
+
+
+def _unwritten(files: Iterable[Document]) -> set[tuple[float | int | None, float | int | None]]:
+    """File versions that were opened for writing, or inherited so, and whose content stayed: nobody wrote those."""
+    return {
+        (number(file, "n"), number(version, "n"))
+        for file in files
+        for version in each(file, "versions")
+        if value(version, "unchanged") is True
+    }
 
 
 def _names(page: Page, paths: list[str]) -> Cell:

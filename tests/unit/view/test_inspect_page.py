@@ -75,7 +75,7 @@ def test_made_by_a_failed_run(ending, said):
 
 def test_no_inputs():
     """An empty list of inputs is a finding, not an absence."""
-    assert "none: it was made from nothing but its command" in shown(found(manifest=manifest(inputs=[])))
+    assert "none but software, and caches such as .git" in shown(found(manifest=manifest(inputs=[])))
 
 
 def test_gaps_are_counted():
@@ -221,4 +221,31 @@ def test_a_directory():
     text = here.text()
     assert text.startswith("r  4 files, 3 with a manifest, from 2 runs\n")
     assert "b.png  4.7 kB  ✗ changed since" in text
-    assert "Without a manifest  1 file\n  r/notes.txt" in text
+    assert "Without a manifest  1 file\n  r/notes.txt\n" in text
+    assert "\n\nOutputs  2 files\n  r/\n" in text
+
+
+def test_a_directory_in_which_nothing_is_known():
+    """What the bytes tell is told, though no manifest is there."""
+    candidate = {"run": "0193-11111111", "path": "/x"}
+    same = {"state": "current", "source": "digest", "candidates": [candidate] * 4}
+    here = page(80)
+    add_directory(here, "/home/ann/p/r", [{"file": "/home/ann/p/r/copy.png", **same}])
+    assert here.text().startswith("r  1 file, none with a manifest\n")
+    assert "copy.png  same bytes as made by 11111111, 11111111 and 2 more\n" in here.text()
+    empty = page(80)
+    add_directory(empty, "/home/ann/p/r", [])
+    assert empty.text() == "r  no files\n"
+
+
+def test_a_very_long_command():
+    """A linker's command takes some lines of a terminal and no page; -v and a file have all of it."""
+    process = {"n": 2, "argv": ["ld", *["-lsomething"] * 200, "last"]}
+    document = found(manifest=manifest(process=process))
+    text = shown(document, 80)
+    assert text.count("-lsomething") < 30
+    assert "…" in text
+    assert shown(document).count("-lsomething") == 200
+    verbose = page(80, verbose=True)
+    add_found(verbose, document)
+    assert verbose.text().count("-lsomething") == 200
