@@ -48,6 +48,14 @@ def test_elsewhere(shark: Shark):
     assert [path.name for path in shark.work.iterdir()] == ["s.md"]
 
 
+def test_folders_of_what_is_written_are_made(shark: Shark):
+    """A job begins in a fresh checkout, where no folder for artifacts is yet."""
+    assert (
+        shark("ci", "--summary", "a/b/s.md", "--json", "c/run.json", "--manifests", "d/e", "--", "true").returncode == 0
+    )
+    assert sorted(path.name for path in shark.work.rglob("*")) == ["a", "b", "c", "d", "e", "run.json", "s.md"]
+
+
 def test_what_cannot_be_written(shark: Shark):
     """2 if the command succeeded; its own failure goes before."""
     done = shark("ci", "--summary", "/proc/none/s.md", "--", "true")

@@ -78,6 +78,12 @@ def test_log(runs: Shark):
     assert runs("log", "--name", "none").returncode == 1
 
 
+def test_log_says_why_it_shows_none(runs: Shark, shark: Shark):
+    """An empty store, and a choice that fits none, are two things."""
+    assert b"shark run -- CMD" in shark("log").stderr
+    assert b"no such runs" in runs("log", "--tag", "data=v9").stderr
+
+
 def test_log_of_an_empty_store(shark: Shark):
     """Nothing there is nothing wrong, and makes no store."""
     done = shark("log")
@@ -105,6 +111,22 @@ def test_show_of_what_is_not_known(runs: Shark):
         assert (done.returncode, done.stdout) == (1, b"")
         assert re.fullmatch(rb"shark: .+\n.+\n", done.stderr)
     assert b"one of" in runs("show", "copy.csv").stderr
+
+
+def test_show_of_a_directory_of_several_runs(runs: Shark):
+    """Its files have several makers: they are named, and none is picked."""
+    done = runs("show", ".")
+    assert done.returncode == 2
+    assert b"the files in . are of 4 runs" in done.stderr
+
+
+def test_show_lists_no_step_that_wrote_nothing(shark: Shark):
+    """A standard error that the command inherited and never used is no output, and no step writes it."""
+    with (shark.work / "err").open("wb") as err:
+        done = shark("run", "--", "sh", "-c", "echo > out", stdout=subprocess.DEVNULL, stderr=err)
+    assert done.returncode == 0
+    text = shark("show", "@1").stdout.decode()
+    assert "writes out\n" in text
 
 
 def test_a_path_wins_over_an_id(runs: Shark):
@@ -221,7 +243,7 @@ def test_every_option_of_run_is_completed():
     from shark.cli import run, stub
 
     known = {flag for option in stub.options() for flag in (*option.opts, *option.secondary_opts)}
-    assert known == set(run.OPTIONS) - {"--help"}
+    assert known == set(run.OPTIONS) - {"-h", "--help"}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -233,6 +255,15 @@ def test_help(shark: Shark, name):
     assert "shark " + name in text.partition("Example")[2] or name in text.partition("Example")[2]
     for option in ("--json", "-q, --quiet", "-v, --verbose"):
         assert option in text
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_short_help(shark: Shark, name):
+    """-h is --help, everywhere; the list of commands has a whole sentence for each."""
+    assert shark(name, "-h").stdout == shark(name, "--help").stdout
+    line = next(line for line in shark("-h").stdout.decode().splitlines() if line.startswith(f"  {name} "))
+    assert line.endswith(".")
+    assert not line.endswith("...")
 
 
 def test_help_of_all(shark: Shark):

@@ -36,6 +36,9 @@ def told(done: subprocess.CompletedProcess[bytes], status: int) -> str:
         ["inspect", "\0"[:0] + "x" * 5000],
         ["log", "-n", "-1"],
         ["log", "-n", "many"],
+        ["log", "--tag", "x"],
+        ["log", "--tag", "=x"],
+        ["inspect", ""],
         ["completion", "tcsh"],
         ["strip", "nowhere"],
         ["import-strace", "nowhere"],
@@ -53,6 +56,29 @@ def test_wrong_usage_and_trouble(shark: Shark, arguments):
     """2, and what to do on the second line."""
     text = told(shark(*arguments), 2)
     assert len(text.splitlines()) >= 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["isnpect", "x"], "Did you mean `shark inspect`?"),
+        (["frobnicate"], "`shark --help` lists them."),
+        (["log", "--nmae", "x"], "Did you mean --name?"),
+        (["log", "--bogus"], "See `shark log --help`."),
+        (["completion"], "See `shark completion --help`."),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_guess_only_when_it_is_near(shark: Shark, arguments, hint):
+    """A mistyped word is recognised; for one that is like nothing, there is the help."""
+    text = told(shark(*arguments), 2)
+    assert text.splitlines()[1].startswith(hint)
+    assert len(text.splitlines()) == 2
+
+
+def test_strip_of_nothing_there(shark: Shark):
+    """Where a path is wrong, it is not said besides that there are no manifests."""
+    assert shark("strip", "nowhere").stdout == b""
 
 
 def test_other_files_are_shown_nevertheless(runs: Shark):

@@ -44,6 +44,18 @@ class Commands(click.Group):
         """Give the names, in the order in which people meet them."""
         return list(COMMANDS)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the first word names; guess at what was meant when there is none. Raises SharkError."""
+        from shark.cli.guess import nearest
+
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            near = nearest(args[0], COMMANDS)
+            hint = f"Did you mean `shark {near}`?" if near else "`shark --help` lists them."
+            raise SharkError(f"there is no command {args[0]!r}", hint, EXIT_USAGE)
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command; None if there is none of that name."""
         place = COMMANDS.get(cmd_name)
@@ -58,7 +70,9 @@ class Commands(click.Group):
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="'shark COMMAND --help' tells more, with an example. Start with: shark run -- CMD, then shark inspect FILE.",
+    epilog="""\b
+Start with:   shark run -- CMD,  then  shark inspect FILE
+More on each: shark COMMAND --help""",
 )
 @click.version_option(__version__, "-V", "--version", prog_name="shark", message="%(prog)s %(version)s")
 def shark() -> None:
@@ -94,7 +108,7 @@ def _invoke(arguments: list[str]) -> Any:
     if VARIABLE in os.environ:
         return shark.main(arguments, prog_name="shark", complete_var=VARIABLE, standalone_mode=False)
     if not arguments:
-        sys.stderr.write(shark.get_help(click.Context(shark, info_name="shark", max_content_width=100)) + "\n")
+        sys.stderr.write(shark.get_help(click.Context(shark, info_name="shark", **shark.context_settings)) + "\n")
         return EXIT_USAGE
     with shark.make_context("shark", arguments) as context:
         return shark.invoke(context)
@@ -122,9 +136,7 @@ def _explained(error: Exception) -> tuple[str, str, int]:
     if isinstance(error, SharkError):
         return error.message, error.hint, error.exit_code
     if isinstance(error, click.UsageError):
-        path = error.ctx.command_path if error.ctx else "shark"
-        message = error.format_message().rstrip(".")
-        return message[:1].lower() + message[1:], f"See '{path} --help'.", EXIT_USAGE
+        return *_misused(error), EXIT_USAGE
     if isinstance(error, click.ClickException):
         return error.format_message(), "", EXIT_USAGE
     if isinstance(error, OSError):
@@ -134,6 +146,20 @@ def _explained(error: Exception) -> tuple[str, str, int]:
         return "out of memory", "Give it fewer files at once.", EXIT_USAGE
     what = f"internal error: {type(error).__name__}: {error}"
     return what, "This is a bug in shark: please report it with what SHARK_DEBUG=1 prints.", EXIT_USAGE
+
+
+def _misused(error: click.UsageError) -> tuple[str, str]:
+    """What was wrong with the words of a command, and what to do."""
+    from shark.cli.guess import nearest
+
+    path = error.ctx.command_path if error.ctx else "shark"
+    see = f"See `{path} --help`."
+    if isinstance(error, click.NoSuchOption):
+        options = error.ctx.command.get_params(error.ctx) if error.ctx else []
+        near = nearest(error.option_name, (flag for option in options for flag in option.opts if flag.startswith("-")))
+        return f"there is no option {error.option_name}", f"Did you mean {near}? {see}" if near else see
+    message = " ".join(error.format_message().split()).rstrip(".")
+    return message[:1].lower() + message[1:], see
 
 
 def _remedy(error: OSError) -> str:

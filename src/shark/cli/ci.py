@@ -35,6 +35,7 @@ def _passed_on(function: Any) -> Any:
     ("shark ci --summary shark.md --manifests manifests/ -- make", "In any other CI: keep both as artifacts"),
     context_settings={"allow_interspersed_args": False},
     options_metavar="[OPTIONS] --",
+    short_help="Run a command in a CI job, with a summary and manifests.",
 )
 @click.option("--summary", type=FILE, metavar="FILE", help="Append to FILE, not $GITHUB_STEP_SUMMARY.")
 @click.option(
@@ -148,6 +149,7 @@ def _write_manifests(directory: str, every: list[Any]) -> None:
 
 def _write(path: str, data: bytes, *, append: bool = False) -> None:
     try:
+        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
         with open(path, "ab" if append else "wb") as file:
             file.write(data)
     except OSError as error:

@@ -76,6 +76,11 @@ class Voice:
         self.failed = max(self.failed, error.exit_code)
 
 
+def named(path: str | bytes) -> str:
+    """A path in a message: an empty one in quotes, or nothing would be seen of it."""
+    return os.fsdecode(path) or "''"
+
+
 def write_text(stream: TextIO, text: str) -> None:
     """Write and flush, so that a full disk or a closed pipe shows here and not when the interpreter ends."""
     try:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     "completion",
     ('eval "$(shark completion bash)"', "In ~/.bashrc; the same with zsh in ~/.zshrc"),
     ("shark completion fish > ~/.config/fish/completions/shark.fish", "For fish"),
+    short_help="Print the completion script for a shell.",
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(voice: Voice, shell: Literal["bash", "zsh", "fish"]) -> int:

@@ -28,7 +28,11 @@ def _entry(check: Check) -> DoctorCheck:
     return entry
 
 
-@command("doctor", ("shark doctor", "Check whether shark can trace here, and keep manifests in this directory"))
+@command(
+    "doctor",
+    ("shark doctor", "Check whether shark can trace here, and keep manifests in this directory"),
+    short_help="Check what this machine allows.",
+)
 def doctor(voice: Voice) -> int:
     """Check what this machine allows: the kernel, tracing, filters, attributes, the store.
 

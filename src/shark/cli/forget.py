@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     "forget",
     ("shark forget @1", "The latest run"),
     ("shark forget 7f3a9c21 0192f00d", "Two runs, by the ends of their ids"),
+    short_help="Remove runs from the store.",
 )
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=FILE)
 def forget(voice: Voice, runs: tuple[str, ...]) -> int:

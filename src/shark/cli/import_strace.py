@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 @command(
     "import-strace",
     ("strace -f -y -ttt -o job.log make; shark import-strace job.log", "Trace with strace, then make a run of it"),
+    short_help="Make a run of an strace log.",
 )
 @click.argument("log", type=FILE)
 def import_strace(voice: Voice, log: str) -> int:

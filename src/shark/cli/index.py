@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from shark.view.documents import IndexState
 
 
-@command("index", ("shark index", "After records were copied in with rsync"), ("shark index --rebuild", "Make it anew"))
+@command(
+    "index",
+    ("shark index", "After records were copied in with rsync"),
+    ("shark index --rebuild", "Make it anew"),
+    short_help="Bring the index up to date, and check all records.",
+)
 @click.option("--rebuild", is_flag=True, help="Forget the index and read all records again.")
 def index(voice: Voice, rebuild: bool) -> int:
     """Bring the index of the store up to date, and check all records.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shark.cli.common import FILE, Voice, command
+from shark.cli.common import FILE, Voice, command, named
 from shark.errors import SharkError
 from shark.view.page import Page
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     ("shark inspect plot.png", "Where does this file come from?"),
     ("shark inspect results/", "All files of a directory, by the runs that made them"),
     ("shark inspect --json plot.png | jq '.[0].manifest.inputs'", "The same for programs"),
+    short_help="Show where files come from.",
 )
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=FILE)
 def inspect(voice: Voice, files: tuple[str, ...]) -> int:
@@ -64,7 +65,7 @@ def _exists(voice: Voice, name: str) -> bool:
     try:
         os.stat(name)
     except (FileNotFoundError, NotADirectoryError):
-        voice.trouble(SharkError(f"{name}: no such file or directory", "Check the path."))
+        voice.trouble(SharkError(f"{named(name)}: no such file or directory", "Check the path."))
         return False
     except OSError as error:
         voice.trouble(SharkError(f"{name}: {error.strerror}", "See that you may enter its folders."))

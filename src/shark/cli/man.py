@@ -34,7 +34,12 @@ STATUS = (
 )
 
 
-@command("man", ("shark man > shark.1", "Write the manual page to a file"), ("shark man | man -l -", "Read it"))
+@command(
+    "man",
+    ("shark man > shark.1", "Write the manual page to a file"),
+    ("shark man | man -l -", "Read it"),
+    short_help="Print the manual page.",
+)
 def man(voice: Voice) -> int:
     """Print the manual page, in roff."""
     text = manual()

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 @command(
-    "recover", ("shark recover", "Finish every run that was broken off"), ("shark recover 7f3a9c21", "Only this run")
+    "recover",
+    ("shark recover", "Finish every run that was broken off"),
+    ("shark recover 7f3a9c21", "Only this run"),
+    short_help="Finish runs whose shark was killed.",
 )
 @click.argument("run", required=False)
 def recover(voice: Voice, run: str | None) -> int:

@@ -39,7 +39,7 @@ Options:
   --json FILE            Write the run record to FILE.
   -q, --quiet            Say nothing.
   -v, --verbose          Say what was recorded, and explain faults.
-  --help                 Show this message and exit.
+  -h, --help             Show this message and exit.
 
 Exit status: the command's own; 125 if shark failed before the command was
 started, 126 if the command cannot be executed, 127 if it is not found.
@@ -63,7 +63,8 @@ _FLAGS = {
     "--verbose": ("verbose", True),
 }
 _VALUES = ("--linger", "--ignore", "--name", "--tag", "--json")
-OPTIONS = (*_CHOICES, *_FLAGS, *_VALUES, "--help")
+_HELP = ("-h", "--help")
+OPTIONS = (*_CHOICES, *_FLAGS, *_VALUES, *_HELP)
 """Every option, for completion and the man page."""
 
 
@@ -108,7 +109,7 @@ def parse(arguments: Sequence[str]) -> tuple[dict[str, Any] | None, list[str]]:
         word = rest.pop(0)
         if word == "--":
             break
-        if word == "--help":
+        if word in _HELP:
             return None, []
         name, equals, value = word.partition("=")
         if name in _FLAGS and not equals:
@@ -131,14 +132,15 @@ def _set(settings: dict[str, Any], name: str, value: str) -> None:
     if name in _CHOICES:
         key, choices = _CHOICES[name]
         if value not in choices:
-            raise SharkError(f"{name} takes {', '.join(choices[:-1])} or {choices[-1]}, not {value!r}", "", EXIT_RUN)
+            wanted = f"{', '.join(choices[:-1])} or {choices[-1]}"
+            raise SharkError(f"{name} takes {wanted}, not {value!r}", "`shark run --help` explains them.", EXIT_RUN)
         settings[key] = value
     elif name == "--linger":
         settings["linger"] = _seconds(value)
     elif name == "--tag":
         key, equals, text = value.partition("=")
         if not equals or not key:
-            raise SharkError(f"--tag takes KEY=VALUE, not {value!r}", "", EXIT_RUN)
+            raise SharkError(f"--tag takes KEY=VALUE, not {value!r}", "For example: --tag dataset=v3", EXIT_RUN)
         settings.setdefault("tags", {})[key] = text
     elif name == "--ignore":
         settings["ignore"] = (*settings.get("ignore", ()), value)
@@ -152,13 +154,13 @@ def _seconds(value: str) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds < 1e9:
-        raise SharkError(f"--linger takes seconds, 0 or more, not {value!r}", "", EXIT_RUN)
+        raise SharkError(f"--linger takes seconds, 0 or more, not {value!r}", "For example: --linger 2.5", EXIT_RUN)
     return seconds
 
 
 def _unknown(word: str) -> SharkError:
-    import difflib
+    from shark.cli.guess import nearest
 
-    near = difflib.get_close_matches(word.partition("=")[0], OPTIONS, 1)
-    hint = f"Did you mean {near[0]}?" if near else "`shark run --help` lists the options; the command follows `--`."
+    near = nearest(word.partition("=")[0], OPTIONS)
+    hint = f"Did you mean {near}?" if near else "`shark run --help` lists the options; the command follows `--`."
     return SharkError(f"there is no option {word}", hint, EXIT_RUN)

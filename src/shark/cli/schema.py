@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 @command(
-    "schema", ("shark schema", "List the documents"), ("shark schema manifest > manifest.schema.json", "Print one")
+    "schema",
+    ("shark schema", "List the documents"),
+    ("shark schema manifest > manifest.schema.json", "Print one"),
+    short_help="Print the JSON Schemas of shark's documents.",
 )
 @click.argument("name", required=False)
 def schema(voice: Voice, name: str | None) -> int:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     ("shark show @1", "The latest run"),
     ("shark show plot.png", "The run that made a file"),
     ("shark show --json 7f3a9c21 > run.json", "The run record"),
+    short_help="Show one run: processes, steps, outputs, software.",
 )
 @click.argument("run", metavar="RUN|FILE", type=FILE)
 def show(voice: Voice, run: str) -> int:
@@ -52,8 +53,9 @@ def run_of(store: Store, spec: str) -> str:
 
     runs = {run for found in lookup.inspect([os.fsencode(spec)], store) for run in _runs(found)}
     if len(runs) > 1:
-        some = ", ".join(sorted(runs)[:5])
-        raise SharkError(f"{spec} was made by one of {len(runs)} runs", f"Name one of them: {some}")
+        some = ", ".join(sorted(runs, reverse=True)[:5])
+        what = f"the files in {spec} are of" if os.path.isdir(spec) else f"{spec} was made by one of"
+        raise SharkError(f"{what} {len(runs)} runs", f"Name one of them: {some}" + (", …" if len(runs) > 5 else ""))
     if not runs:
         raise NotFound(f"{spec}: not known which run made it", f"See `shark inspect {spec}`.")
     return runs.pop()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shark.cli.common import FILE, Voice, command
+from shark.cli.common import FILE, Voice, command, named
 from shark.errors import SharkError
 from shark.view.page import Page, Row, cell
 from shark.view.words import counted, visible
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     "strip",
     ("shark strip plot.png", "Before giving a file away"),
     ("shark strip results/", "All files below a directory"),
+    short_help="Remove manifests from files.",
 )
 @click.argument("files", metavar="FILE|DIR...", nargs=-1, required=True, type=FILE)
 def strip(voice: Voice, files: tuple[str, ...]) -> int:
@@ -38,7 +39,7 @@ def strip(voice: Voice, files: tuple[str, ...]) -> int:
     if voice.as_json:
         document: Strip = {"schema": "shark/strip/1", "files": [_entry(path, result) for path, result in done]}
         voice.document(document)
-    else:
+    elif freed or not voice.failed:
         _tell(voice, freed)
     for path, result in hindered:
         voice.trouble(SharkError(f"{os.fsdecode(path)}: {result.why}", "Its manifest is still there.", 1))
@@ -50,7 +51,7 @@ def _stripped(voice: Voice, path: bytes) -> Iterator[tuple[bytes, Stripped]]:
     from shark.store.strip import strip_tree
 
     if not os.path.lexists(path):
-        voice.trouble(SharkError(f"{os.fsdecode(path)}: no such file or directory", "Check the path."))
+        voice.trouble(SharkError(f"{named(path)}: no such file or directory", "Check the path."))
     elif os.path.isdir(path) and not os.path.islink(path):
         yield from strip_tree(path)
     else:

@@ -24,7 +24,7 @@ def options() -> list[click.Option]:
     """The options of `shark run`, as click's."""
     section = HELP.partition("Options:\n")[2].partition("\n\n")[0]
     rows = [(found[1].strip(), " ".join((found[2] or "").split())) for found in _OPTION.finditer(section)]
-    return [_option(flags, text) for flags, text in rows if flags != "--help"]
+    return [_option(flags, text) for flags, text in rows if "--help" not in flags]
 
 
 def _option(flags: str, text: str) -> click.Option:
@@ -62,6 +62,7 @@ run = _Run(
     "run",
     params=[*options(), click.Argument(["command"], metavar="COMMAND...", nargs=-1, required=True)],
     help=_about(),
+    short_help="Run a command, and record where its outputs come from.",
     examples=tuple((line, "") for line in _EXAMPLES.findall(HELP.partition("\nExample")[2])),
     context_settings={"allow_interspersed_args": False},
     options_metavar="[OPTIONS] --",

@@ -44,14 +44,16 @@ def test_understood(arguments: list[str], settings: dict[str, object], command: 
         (["--name"], "--name needs a value", "--help"),
         (["--atach", "none", "cmd"], "no option --atach", "Did you mean --attach?"),
         (["--xyzzy", "cmd"], "no option --xyzzy", "--help"),
+        (["--bogus", "cmd"], "no option --bogus", "--help"),
+        (["--version"], "no option --version", "--help"),
         (["-", "cmd"], "no option -", ""),
         (["--quiet=yes", "cmd"], "no option --quiet=yes", "--quiet"),
-        (["--attach", "all", "cmd"], "auto, xattr, sidecar or none, not 'all'", ""),
-        (["--linger", "soon", "cmd"], "seconds, 0 or more, not 'soon'", ""),
+        (["--attach", "all", "cmd"], "auto, xattr, sidecar or none, not 'all'", "--help"),
+        (["--linger", "soon", "cmd"], "seconds, 0 or more, not 'soon'", "--linger 2.5"),
         (["--linger", "-1", "cmd"], "seconds, 0 or more", ""),
         (["--linger", "nan", "cmd"], "seconds, 0 or more", ""),
         (["--linger", "inf", "cmd"], "seconds, 0 or more", ""),
-        (["--tag", "novalue", "cmd"], "KEY=VALUE, not 'novalue'", ""),
+        (["--tag", "novalue", "cmd"], "KEY=VALUE, not 'novalue'", "--tag dataset=v3"),
         (["--tag", "=x", "cmd"], "KEY=VALUE", ""),
     ],
 )
@@ -64,7 +66,7 @@ def test_refused(arguments: list[str], message: str, hint: str) -> None:
     assert refused.value.exit_code == 125
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["-q", "--help", "cmd"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["-q", "--help", "cmd"]])
 def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Asked for before the command, it is printed, and nothing is run."""
     assert parse(arguments) == (None, [])
