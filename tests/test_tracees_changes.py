@@ -241,3 +241,13 @@ def test_attaching_changes_nothing_else(shark_run: SharkRun, world: World) -> No
     assert status.st_mtime_ns == 1_577_934_245_000_000_000
     assert status.st_mode & 0o7777 == 0o640
     assert run.manifest("out")["output"]["sha256"] == digest(b"1\n")
+
+
+def test_a_name_that_no_call_used(shark_run: SharkRun, world: World) -> None:
+    """A file changed by one name, which is then removed, lives on by a name that nobody mentioned: that is said."""
+    world.write("c")
+    os.link(world.work / "c", world.work / "h")
+    run = shark_run(["sh", "-c", "echo more >> h; rm h"])
+    assert "other" in run.gaps
+    [gap] = run.record["coverage"]["gaps"]
+    assert gap["detail"].startswith(f"{world.work}/h was changed, and lives on")

@@ -34,7 +34,7 @@ from shark.events import (
 from shark.model import accesses as kinds
 from shark.model import versions
 from shark.model.accesses import AccessTable
-from shark.model.facts import Question
+from shark.model.facts import Question, text
 from shark.model.files import File, FileTable
 from shark.model.processes import ProcessTable
 from shark.values import Stat
@@ -249,6 +249,9 @@ class RunModel:
         versions.about_to_change(file, before, event.begin)
         self._note(event, event.process, file, kinds.REMOVE, path)
         self.files.unlink(path, file, before.stat, event.end)
+        if file.regular and file.current.process and not file.names and not file.gone:
+            detail = f"{text(path)} was changed, and lives on under a name that the run did not use"
+            self._gap(GapSeen(event.begin, event.end, event.process, "other", detail))
 
     def _linked(self, event: Linked) -> None:
         file = None if event.old else self.files.known(event.file.stat, event.old)
