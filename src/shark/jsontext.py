@@ -1,7 +1,7 @@
 """JSON in and out, for documents whose texts may hold undecodable bytes of paths (PEP 383 surrogates). Pure.
 
 orjson is many times faster than the standard library, but importing it (with dataclasses, inspect, uuid and more) takes
-as long as the standard library needs for some 200 KB. So that does the work until there was that much of it, and the
+as long as the standard library needs to write 100 KB. So that does the work until there was that much of it, and the
 command of a short run does not wait. It also does what orjson refuses: lone surrogates, which are written as `\\udcXX`
 escapes. Both give the same text (but for floats that need an exponent, of which shark's documents have none).
 """
@@ -12,7 +12,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-_ENOUGH = 200_000  # bytes after which orjson is worth its import
+_ENOUGH = 100_000  # bytes written after which orjson is worth its import
+_READ = 16  # bytes are read in the time in which one is written
 
 
 def dumps(document: object, *, indent: bool = False, sort: bool = False) -> bytes:
@@ -56,7 +57,7 @@ class _Work:
         return text
 
     def _first_loads(self, text: bytes | str) -> Any:
-        self._add(len(text))
+        self._add(len(text) // _READ)
         return _loads_slowly(text) if self._done <= _ENOUGH else self.loads(text)
 
     def _add(self, size: int) -> None:

@@ -8,8 +8,12 @@ import sys
 import time
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from packageurl import PackageURL
 
 from shark.content import packages
+from shark.content.packages.common import package_url
 from shark.content.packages.conda import Conda
 from shark.content.packages.cran import Cran
 from shark.content.packages.deb import Deb
@@ -399,3 +403,23 @@ class TestAll:
         owner = packages.owners([path], environ={"XDG_CACHE_HOME": str(tmp_path)})[path]
         assert "python" in owner.purl
         assert packages.owners([], environ={}) == {}
+
+
+class TestPackageUrl:
+    @given(
+        st.sampled_from(["deb", "rpm", "pypi", "conda", "cran", "npm", "generic", "github", "bitbucket"]),
+        st.text("azAZ09.-_+~:@%é", min_size=1, max_size=6),
+        st.text("azAZ09.-_+~:@/ %é", max_size=6),
+        st.dictionaries(
+            st.sampled_from(["arch", "distro", "build"]), st.text("azAZ09.-_+~:/é", max_size=4), max_size=2
+        ),
+        st.sampled_from(["", "debian", "User", "@scope"]),
+    )
+    def test_is_what_packageurl_makes(self, kind, name, version, qualifiers, space):
+        kept = {key: value for key, value in qualifiers.items() if value}
+        try:
+            expected = PackageURL(kind, space or None, name, version or None, kept or None).to_string()
+        except ValueError:
+            assume(False)
+        made = package_url(kind, name, version, tuple(qualifiers.items()), space)
+        assert made.replace("%3A", ":") == expected.replace("%3A", ":")
