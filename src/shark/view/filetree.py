@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from shark.view import words
 from shark.view.look import Look
-from shark.view.page import Cell, Row, Span, cell
+from shark.view.page import INDENT, Cell, Row, Span, cell, cell_columns, columns, cut
 
 FOLD_ABOVE = 40
 """So many files are shown one by one; of more, only the first of each directory (all if the look is verbose)."""
@@ -42,7 +42,24 @@ def tree_rows(leaves: Sequence[Leaf], look: Look) -> list[Row]:
             node = node.children.setdefault(part, _Node())
         node.leaves.append(leaf)
     limit = KEPT if len(leaves) > FOLD_ABOVE and not look.verbose else 0
-    return list(_rows(root, "", look, limit, top=True))
+    rows = list(_rows(root, "", look, limit, top=True))
+    return _noted(rows, look) if look.width and not look.verbose else rows
+
+
+def _noted(rows: list[Row], look: Look) -> list[Row]:
+    """Rows whose notes (the last column) are cut where names would be left less than half of the terminal."""
+    last = max((len(row.cells) for row in rows), default=0) - 1
+    if last < 2:
+        return rows
+    names = max(cell_columns(row.cells[0]) + columns(row.lead) for row in rows)
+    between = sum(2 + max(cell_columns(row.cells[n]) for row in rows if len(row.cells) > n) for n in range(1, last))
+    room = max(look.width - INDENT - min(names, look.width // 2) - between - 2, 12)
+    return [
+        Row((*row.cells[:last], cut(row.cells[last], room, look.sign("more"))), row.lead, row.follow)
+        if len(row.cells) > last
+        else row
+        for row in rows
+    ]
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

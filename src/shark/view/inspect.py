@@ -140,7 +140,7 @@ def _leaf(page: Page, entry: Document) -> Leaf:
     role = text(entry, "role")
     if role and role != "data":
         notes.append(words.visible(role))
-    if used := text(entry, "as"):
+    if (used := text(entry, "as")) and (page.look.verbose or not _compiled(used)):
         notes.append(f"as {words.visible(words.near(used, page.look.cwd), ascii_only=ascii_only)}")
     if (files := number(entry, "files")) is not None:
         notes.append(words.counted(int(files), "file"))
@@ -153,6 +153,11 @@ def _leaf(page: Page, entry: Document) -> Leaf:
     if files is not None:
         path = path.rstrip("/") + "/"
     return Leaf(path, number(entry, "size"), tuple(cells))
+
+
+def _compiled(path: str) -> bool:
+    """Python's compiled form of a module, which counts as its source: how it was read tells little."""
+    return path.endswith(".pyc") and "/__pycache__/" in path
 
 
 def _maker(entry: Document) -> list[str]:

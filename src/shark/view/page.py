@@ -24,6 +24,8 @@ class Span(NamedTuple):
 
 
 Cell = tuple[Span, ...]
+INDENT = 2
+"""Columns before the rows of a grid."""
 LABEL = 12
 """Columns of a field's label."""
 
@@ -142,14 +144,18 @@ class Page:
         for n, part in enumerate(fold(spans, room)):
             self.lines.append((Span((label if n == 0 else "").ljust(LABEL), "label"), *part))
 
-    def grid(self, rows: Sequence[Row], *, flex: int = 0, right: frozenset[int] = frozenset(), indent: int = 2) -> None:
+    def grid(
+        self, rows: Sequence[Row], *, flex: int = 0, right: frozenset[int] = frozenset(), indent: int = INDENT
+    ) -> None:
         """Rows in columns. Column `flex` takes the space that is left and folds; `right` are right-aligned."""
         widths = _widths(rows)
         if not widths:
             return
         if self.look.width:
             others = sum(w + 2 for n, w in enumerate(widths) if n != flex and w)
-            widths[flex] = min(widths[flex], max(self.look.width - indent - others, 16))
+            # Names come first: rather a line that the terminal folds than a path in pieces.
+            least = 16 if flex else max(self.look.width // 2, 16)
+            widths[flex] = min(widths[flex], max(self.look.width - indent - others, least))
         for row in rows:
             self._row(row, widths, flex, right, indent)
 

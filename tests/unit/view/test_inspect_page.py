@@ -249,3 +249,26 @@ def test_a_very_long_command():
     verbose = page(80, verbose=True)
     add_found(verbose, document)
     assert verbose.text().count("-lsomething") == 200
+
+
+def test_long_notes_leave_the_names_whole():
+    """Where a link leads is cut before a file's name is broken; -v shows it whole."""
+    used = "/elsewhere/" + "long-" * 20 + "link.csv"
+    document = found(manifest=manifest(inputs=[{"path": "/home/ann/p/data/temperatures.csv", "as": used, "size": 9}]))
+    text = shown(document, 80)
+    assert "data/temperatures.csv  9 B  as /elsewhere/long-" in text
+    assert max(map(len, text.splitlines())) <= 80
+    verbose = page(80, verbose=True)
+    add_found(verbose, document)
+    assert "data/temperatures.csv  9 B" in verbose.text()
+    assert used in verbose.text()
+
+
+def test_compiled_modules_are_shown_as_their_source():
+    """That Python read the compiled form of a module is no news, but for those who ask for all."""
+    entry = {"path": "/home/ann/p/m.py", "as": "/home/ann/p/__pycache__/m.cpython-311.pyc", "size": 9, "role": "code"}
+    document = found(manifest=manifest(inputs=[entry]))
+    assert "m.py  9 B  code\n" in shown(document)
+    verbose = page(verbose=True)
+    add_found(verbose, document)
+    assert "as __pycache__/m.cpython-311.pyc" in verbose.text()

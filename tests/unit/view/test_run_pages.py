@@ -125,3 +125,16 @@ def test_doctor(state, said):
     assert said in here.text()
     assert "Do this." in here.text()
     assert widest(here) <= 80
+
+
+def test_what_stayed_as_it_was_is_not_written():
+    """A file that was opened for writing, or inherited so, and whose content stayed, is in no step's list."""
+    document = record()
+    document["files"].append(
+        {"n": 4, "path": "/home/ann/p/err", "role": "data", "versions": [{"n": 1, "base": 0, "unchanged": True}]}
+    )
+    document["edges"].append({"process": 2, "image": 2, "file": 4, "version": 1, "access": "write", "order": [7, 8]})
+    here = page(100)
+    add_run(here, document)
+    assert "writes out.csv\n" in here.text()
+    assert "/err" not in here.text()
