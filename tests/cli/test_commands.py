@@ -148,7 +148,7 @@ def test_strip_and_forget(shark: Shark):
     assert shark("show", "@1").returncode == 0
     done = shark("forget", "@1", "nonsense")
     assert done.returncode == 1
-    assert b"forgotten" in done.stdout
+    assert re.fullmatch(rb"run [0-9a-f]{8} forgotten\n", done.stdout)
     assert b"nonsense" in done.stderr
     assert (shark.work / "out").exists()
     assert shark("show", "@1").returncode == 1

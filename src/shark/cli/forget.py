@@ -46,8 +46,9 @@ def forget(voice: Voice, runs: tuple[str, ...]) -> int:
             entry["kept"] = gone.kept
         done.append(entry)
         if not voice.as_json:
-            more = f", {gone.kept}" if gone.kept else ""
-            voice.line(f"run {short_id(run)} forgotten, with {counted(gone.objects, 'object')}{more}")
+            more = [f"with {counted(gone.objects, 'object')}"] if gone.objects else []
+            more += [gone.kept] if gone.kept else []
+            voice.line(", ".join([f"run {short_id(run)} forgotten", *more]))
     if voice.as_json:
         document: Forget = {"schema": "shark/forget/1", "runs": done}
         voice.document(document)

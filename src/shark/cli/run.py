@@ -142,6 +142,9 @@ def _set(settings: dict[str, Any], name: str, value: str) -> None:
         if not equals or not key:
             raise SharkError(f"--tag takes KEY=VALUE, not {value!r}", "For example: --tag dataset=v3", EXIT_RUN)
         settings.setdefault("tags", {})[key] = text
+    elif name == "--json" and value == "-":
+        hint = "A file of that name would be: --json ./-"
+        raise SharkError("--json takes a file: standard output is the command's own", hint, EXIT_RUN)
     elif name == "--ignore":
         settings["ignore"] = (*settings.get("ignore", ()), value)
     else:

@@ -27,7 +27,7 @@ from shark.errors import SharkError
         (["--tag", "a=1", "--tag=b=x=y", "cmd"], {"tags": {"a": "1", "b": "x=y"}}, ["cmd"]),
         (["--tag", "a=", "cmd"], {"tags": {"a": ""}}, ["cmd"]),
         (["--name", "--", "cmd"], {"name": "--"}, ["cmd"]),
-        (["--name=", "--json", "-", "cmd"], {"name": "", "json": "-"}, ["cmd"]),
+        (["--name=", "--json", "./-", "cmd"], {"name": "", "json": "./-"}, ["cmd"]),
     ],
 )
 def test_understood(arguments: list[str], settings: dict[str, object], command: list[str]) -> None:
@@ -54,6 +54,7 @@ def test_understood(arguments: list[str], settings: dict[str, object], command: 
         (["--linger", "nan", "cmd"], "seconds, 0 or more", ""),
         (["--linger", "inf", "cmd"], "seconds, 0 or more", ""),
         (["--tag", "novalue", "cmd"], "KEY=VALUE, not 'novalue'", "--tag dataset=v3"),
+        (["--json", "-", "cmd"], "standard output is the command's", "--json ./-"),
         (["--tag", "=x", "cmd"], "KEY=VALUE", ""),
     ],
 )
