@@ -23,6 +23,7 @@ FILES = (
 )
 VARIABLES = (
     ("SHARK_HOME", "The store's directory, instead of the one in XDG_DATA_HOME."),
+    ("SHARK_RUN_ID", "In the command of shark run: the id of its run."),
     ("NO_COLOR", "If set and not empty, no colours are written."),
     ("SHARK_DEBUG", "If set, a fault shows a traceback."),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from shark.view import words
 from shark.view.filetree import Leaf, tree_rows
@@ -10,6 +10,8 @@ from shark.view.page import Cell, Page, Row, Span, cell, cut
 from shark.view.parts import command_fields, context_fields, coverage, git_lines, purl_rows
 from shark.view.reading import Document, each, mapping, number, text, texts, value
 
+FORK = "(fork)"
+"""What is said of a process that executed nothing of its own."""
 PROCESSES = 60
 """So many processes are shown of a run's tree, unless the look is verbose."""
 DEEPEST = 80
@@ -137,10 +139,21 @@ def program(page: Page, process: Document) -> str:
     """What a process ran: its last program, or that it is a copy of its parent."""
     images = [image for image in each(process, "images") if text(image, "exe") or texts(image, "argv")]
     if not images:
-        return "(fork)"
+        return FORK
     argv = texts(images[-1], "argv") or [text(images[-1], "exe")]
     said = words.command(argv, ascii_only=page.look.ascii)
     return said if len(images) == 1 else f"{said} (after {words.counted(len(images) - 1, 'other program')})"
+
+
+def _whose(page: Page, process: Document, processes: Mapping[float | int | None, Document]) -> str:
+    """What a process ran; for a copy of its parent, of what it is one."""
+    seen = set()
+    original = process
+    while program(page, original) == FORK and number(original, "n") not in seen:
+        seen.add(number(original, "n"))
+        original = processes.get(number(original, "parent"), original)
+    said = program(page, original)
+    return said if original is process or said == FORK else f"{FORK} {said}"
 
 
 def _length(process: Document) -> float | None:
@@ -178,10 +191,11 @@ def _steps(page: Page, record: Document, argv: list[str]) -> None:
     steps = [p for p in each(record, "processes") if number(p, "n") in reads or number(p, "n") in writes]
     if not steps:
         return
+    processes = {number(p, "n"): p for p in each(record, "processes")}
     page.head("Steps", "what read and wrote data")
     for step in steps if page.look.verbose else steps[:PROCESSES]:
         n = number(step, "n")
-        said = cell(program(page, step))
+        said = cell(_whose(page, step, processes))
         room = page.look.width - 12 if page.look.width and not page.look.verbose else 0
         page.line(
             Span(f"{n:>4}  ", "label"), *(cut(said, max(room, 24), page.look.sign("more")) if room else said), hang=6

@@ -138,3 +138,16 @@ def test_what_stayed_as_it_was_is_not_written():
     add_run(here, document)
     assert "writes out.csv\n" in here.text()
     assert "/err" not in here.text()
+
+
+def test_a_step_that_is_a_fork_says_of_what():
+    """rsync writes in a copy of itself: alone, "(fork)" would tell nothing. A loop of parents ends."""
+    document = record()
+    document["edges"].append({"process": 3, "image": 1, "file": 2, "version": 1, "access": "write", "order": [7, 8]})
+    here = page(100)
+    add_run(here, document)
+    assert "   3  (fork) make all\n" in here.text()
+    document["processes"] = [{"n": 3, "parent": 4, "images": []}, {"n": 4, "parent": 3, "images": []}]
+    here = page(100)
+    add_run(here, document)
+    assert "   3  (fork)\n" in here.text()
