@@ -107,6 +107,7 @@ def launch(
     os.close(their_reading)
     os.close(their_writing)
     os.waitpid(middle, 0)
+    paths = candidates(argv[0], environ)  # before the filter: each that is not there would be two stops
     problem = _hand_shake(reading, writing)
     if problem:
         raise SharkError(problem, "`shark doctor` tells what this machine allows.", EXIT_RUN)
@@ -119,7 +120,7 @@ def launch(
                 "Try `shark run --no-seccomp`.",
                 EXIT_RUN,
             )
-    execute(argv, environ)
+    execute(argv, environ, paths)
 
 
 def _become_supervisor(link: Link, others: tuple[int, int], supervise: Callable[[Link], None]) -> NoReturn:
@@ -175,11 +176,14 @@ def _ignored_by_parent() -> int:
     return 0
 
 
-def execute(argv: Sequence[bytes], environ: Mapping[bytes, bytes]) -> NoReturn:
-    """Become `argv`, found along PATH as execvp(3) finds it; ends with 127 or 126 if that fails."""
+def execute(argv: Sequence[bytes], environ: Mapping[bytes, bytes], paths: Sequence[bytes] | None = None) -> NoReturn:
+    """Become `argv`, found along PATH as execvp(3) finds it; ends with 127 or 126 if that fails.
+
+    `paths` are the `candidates`, if they are known already.
+    """
     name = argv[0]
     problem = OSError(errno.ENOENT, "")
-    for path in [name] if b"/" in name else _candidates(name, environ):
+    for path in candidates(name, environ) if paths is None else paths:
         try:
             os.execve(path, list(argv), environ)
         except OSError as failed:
@@ -201,8 +205,22 @@ def refuse(name: bytes, problem: OSError) -> NoReturn:
     os._exit(EXIT_NOT_FOUND if absent else EXIT_NOT_EXECUTABLE)
 
 
-def _candidates(name: bytes, environ: Mapping[bytes, bytes]) -> list[bytes]:
-    if not name:
-        return []
+def candidates(name: bytes, environ: Mapping[bytes, bytes]) -> list[bytes]:
+    """The paths that may be what a command's name means, in order. Along PATH, those at which there is nothing are left
+    out; all else, a directory that may not be searched too, is for execve(2) to judge.
+    """
+    if b"/" in name or not name:
+        return [name] if name else []
     path = environ.get(b"PATH", os.fsencode(os.defpath))
-    return [os.path.join(directory or b".", name) for directory in path.split(b":")]
+    found = (os.path.join(directory or b".", name) for directory in path.split(b":"))
+    return [path for path in found if not _absent(path)]
+
+
+def _absent(path: bytes) -> bool:
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        pass  # what is wrong with it, execve(2) will say
+    return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -38,9 +39,9 @@ def below(*directories: bytes) -> Callable[[Known], bool]:
 
 
 def matching(pattern: bytes) -> Callable[[Known], bool]:
-    """Fits paths in which the regular expression is found."""
-    search = re.compile(pattern).search
-    return lambda known: search(known.path) is not None
+    """Fits paths in which the regular expression is found. It is compiled when the first path is asked about."""
+    search = cache(lambda: re.compile(pattern).search)
+    return lambda known: search()(known.path) is not None
 
 
 def unowned(fits: Callable[[Known], bool]) -> Callable[[Known], bool]:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from shark.capture.launcher import candidates
+
 SCRIPT = """
 import os, sys
 from shark.capture.launcher import execute
@@ -49,6 +51,22 @@ def test_along_path(tmp_path: Path) -> None:
     search = f"{tmp_path}/absent:{tmp_path}/a:{tmp_path}/b"
     assert execute("prog", "x", cwd=tmp_path, search=search) == (0, f"{tmp_path}/b/prog x\n".encode(), "")
     assert execute("prog", "x", cwd=tmp_path, search=":/nowhere")[0] == 0
+
+
+def test_what_is_tried(tmp_path: Path) -> None:
+    """Only what is there: under the filter each attempt would cost two stops."""
+    program(tmp_path / "a" / "prog", mode=0o644)
+    program(tmp_path / "b" / "prog")
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "prog").symlink_to("nothing")
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "prog").symlink_to("prog")
+    (tmp_path / "file").touch()
+    folders = [os.fsencode(tmp_path / name) for name in ("absent", "file", "c", "a", "d", "b")]
+    environ = {b"PATH": b":".join(folders)}
+    assert candidates(b"prog", environ) == [b"%b/prog" % folder for folder in folders[3:]]
+    assert candidates(b"./absent", environ) == [b"./absent"]
+    assert candidates(b"", environ) == []
 
 
 def test_without_path(tmp_path: Path) -> None:
