@@ -79,14 +79,17 @@ def _gaps(record: Document) -> Iterator[str]:
 
 
 def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    if not rows:
+        yield f"**{title}**: none"
+        yield ""
+        return
     yield "<details" + (" open" if len(rows) <= 10 else "") + f"><summary><b>{title}</b> ({len(rows):,})</summary>"
     yield ""
-    if rows:
-        yield _row(heads)
-        yield _row("---" for _ in heads)
-        yield from (_row(row) for row in rows[:ROWS])
-        if len(rows) > ROWS:
-            yield _row([f"… and {len(rows) - ROWS:,} more", *("" for _ in heads[1:])])
+    yield _row(heads)
+    yield _row("---" for _ in heads)
+    yield from (_row(row) for row in rows[:ROWS])
+    if len(rows) > ROWS:
+        yield _row([f"… and {len(rows) - ROWS:,} more", *("" for _ in heads[1:])])
     yield ""
     yield "</details>"
     yield ""

@@ -151,3 +151,10 @@ def test_a_step_that_is_a_fork_says_of_what():
     here = page(100)
     add_run(here, document)
     assert "   3  (fork)\n" in here.text()
+
+
+def test_summary_without_inputs():
+    """An empty section is one line, and no fold to open for nothing."""
+    text = summary(record(), [manifest(inputs=[])], "/home/ann/p")
+    assert "**Data inputs**: none\n" in text
+    assert "Data inputs</b>" not in text
