@@ -1,0 +1,116 @@
+"""Many runs at once share one store, and one run may leave many files."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import Run, World, load, need, sha256
+
+ONE_FILE = """
+exec 3> meet-$1; read line < go-$1
+for n in 1 2 3 4 5 6 7 8 9 10; do printf '%s\\n' "$1 $n" > shared; done
+"""
+"""A run that waits until the other has started too, then writes `shared` ten times."""
+
+
+def start(world: World, argv: list[str], *options: str, **how: Any) -> subprocess.Popen[bytes]:
+    """Start a `shark run` and do not wait for it."""
+    return subprocess.Popen(
+        world.command(argv, *options),
+        cwd=world.work,
+        env=world.env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **how,
+    )
+
+
+def finish(processes: list[subprocess.Popen[bytes]]) -> list[tuple[int, bytes, bytes]]:
+    """Wait for all; their statuses and what they said."""
+    return [(process.returncode, *said) for process in processes for said in [process.communicate(timeout=240)]]
+
+
+def run_many(world: World, count: int) -> None:
+    """`count` runs at once: each says nothing, and each leaves a whole record with an id of its own."""
+    argvs = [["true", str(n)] for n in range(count)]
+    ended = finish([start(world, argv) for argv in argvs])
+    assert set(ended) == {(0, b"", b"")}
+    records = [load(path) for path in world.record_paths()]
+    assert len({record["id"] for record in records}) == count
+    assert sorted(record["command"]["argv"] for record in records) == sorted(argvs)
+    assert all(record["coverage"]["complete"] for record in records)
+
+
+@pytest.mark.timeout(240)
+def test_a_hundred_runs_at_once(world: World) -> None:
+    """A hundred runs at once each leave their record."""
+    run_many(world, 100)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_two_hundred_runs_at_once(world: World) -> None:
+    """Two hundred runs at once each leave their record."""
+    run_many(world, 200)
+
+
+def test_two_runs_write_one_file(world: World) -> None:
+    """Two runs that write the same file at once both succeed; the file's manifest is a whole one, of one of them."""
+    for name in "ab":
+        os.mkfifo(world.work / f"meet-{name}")
+        os.mkfifo(world.work / f"go-{name}")
+    runs = [start(world, ["sh", "-c", ONE_FILE, "sh", name]) for name in "ab"]
+    for name in "ab":
+        (world.work / f"meet-{name}").open("rb").close()  # returns when the run has opened it
+    for name in "ab":
+        (world.work / f"go-{name}").write_bytes(b"go\n")
+    assert [status for status, _, _ in finish(runs)] == [0, 0]
+    records = {record["id"]: record for record in map(load, world.record_paths())}
+    assert len(records) == 2
+    content = world.read("shared").decode()
+    assert content in ("a 10\n", "b 10\n")
+    manifest = Run(0, b"", b"", None, {}, [], world.work).manifest("shared")
+    assert manifest["run"] in records
+    assert manifest["output"]["path"] == str(world.work / "shared")
+    wrote = [entry for record in records.values() for entry in record["outputs"] if entry["path"].endswith("/shared")]
+    assert sha256(world.work / "shared") in {entry.get("sha256") for entry in wrote}
+
+
+OUTPUTS = 10_000
+
+MANY = """
+import os
+for n in range({count}):
+    os.makedirs(f"out/{{n // 100:03}}", exist_ok=True)
+    with open(f"out/{{n // 100:03}}/{{n}}", "w") as out:
+        out.write(f"{{n}}\\n")
+"""
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_ten_thousand_outputs(world: World) -> None:
+    """Every one of ten thousand outputs is in the record and carries its manifest."""
+    need("python3")
+    world.write("many.py", MANY.format(count=OUTPUTS))
+    run = world.run(["python3", "many.py"], timeout=280)
+    assert (run.status, run.stderr) == (0, b"")
+    names = {f"out/{n // 100:03}/{n}": n for n in range(OUTPUTS)}
+    assert run.outputs.keys() == names.keys()
+    listed = subprocess.run(
+        ["sh", "-c", "find out -type f -name '[0-9]*' -print0 | xargs -0 sha256sum"],
+        cwd=world.work, capture_output=True, check=True, text=True,
+    ).stdout  # fmt: skip
+    truth = {name: digest for digest, name in map(str.split, listed.splitlines())}
+    assert run.outputs == truth
+    for name in names:
+        manifest = run.manifest(name)
+        assert manifest["run"] == run.record["id"]
+        assert manifest["output"]["sha256"] == truth[name]
+    assert {Path(path).name for path in run.inputs("out/000/0", role="code")} == {"many.py"}
