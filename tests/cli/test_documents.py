@@ -22,7 +22,17 @@ ELSEWHERE = {"run", "ci", "show"}
 
 
 def check(document: Any, name: str) -> None:
-    jsonschema.validate(document, schema.schema(DOCUMENTS[name], name), jsonschema.Draft202012Validator)
+    jsonschema.validate(document, closed(schema.schema(DOCUMENTS[name], name)), jsonschema.Draft202012Validator)
+
+
+def closed(part: Any) -> Any:
+    """A schema that refuses keys which it does not name: readers ignore those, but shark shall not write them."""
+    if isinstance(part, list):
+        return [closed(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    found = {key: closed(value) for key, value in part.items()}
+    return {**found, "additionalProperties": False} if isinstance(found.get("required"), list) else found
 
 
 def check_named(document: Any) -> None:
