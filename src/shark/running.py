@@ -27,7 +27,7 @@ from shark.events import Event, GapSeen, ImageStarted, RunEnded, RunStarted, Sub
 from shark.model.facts import Header, text
 from shark.model.run import RunModel
 from shark.store.home import Store
-from shark.store.ids import uuid7
+from shark.store.ids import is_run_id, uuid7
 from shark.values import Gap
 from shark.voice import Voice
 
@@ -62,10 +62,13 @@ class Plan(NamedTuple):
 def start(plan: Plan) -> NoReturn:
     """Become the command, traced. Raises SharkError (exit code 125) if it cannot be traced at all."""
     _check_kernel()
+    _check_json(plan.json)
     _fill_standard_streams()
     environ = dict(os.environb)
     run = uuid7(time.time_ns(), os.urandom(10))
     parent = environ.get(RUN_ID_VARIABLE.encode(), b"").decode("ascii", "replace")
+    if not is_run_id(parent):
+        parent = ""  # somebody else's variable of this name
     environ[RUN_ID_VARIABLE.encode()] = run.encode()
     if _tracer_pid():
         _start_within(plan, environ, run, parent)
@@ -84,7 +87,7 @@ def _start_within(plan: Plan, environ: dict[bytes, bytes], run: str, parent: str
     if not parent:
         raise SharkError(
             f"this process is traced already, by process {_tracer_pid()}, and Linux allows one tracer only",
-            "Call the other tracer inside: shark run -- strace … cannot work either.",
+            "Call shark without that tracer.",
             EXIT_RUN,
         )
     try:
@@ -107,6 +110,14 @@ def _tracer_pid() -> int:
             if line.startswith(b"TracerPid:"):
                 return int(line[10:])
     return 0
+
+
+def _check_json(path: str) -> None:
+    """Say at once, and not after hours, that the record could not be written there."""
+    directory = os.path.dirname(path)
+    if path and (os.path.isdir(path) or not os.path.isdir(directory)):
+        what = f"{path} is a directory" if os.path.isdir(path) else f"there is no directory {directory}"
+        raise SharkError(f"--json: {what}", "Say a file that can be written.", EXIT_RUN)
 
 
 def _check_kernel() -> None:

@@ -82,9 +82,10 @@ class Voice:
             return
         outputs = [entry for entry in record["outputs"] if entry.get("attached", "none") != "none"]
         unattached = len(record["outputs"]) - len(outputs)
-        words = [f"{len(outputs)} output{'s' * (len(outputs) != 1)} with a manifest"]
+        words = [f"{len(outputs)} output{'s' * (len(outputs) != 1)} with a manifest"] if outputs else []
         if unattached:
-            words.append(f"{unattached} recorded only")
+            words.append(f"{unattached} output{'s' * (unattached != 1)} recorded only")
+        words = words or ["no outputs"]
         gaps = len(record["coverage"]["gaps"])
         if gaps:
             words.append(f"{gaps} gap{'s' * (gaps != 1)}")
