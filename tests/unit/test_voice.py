@@ -71,7 +71,7 @@ def test_summary(listener: Listener) -> None:
     voice(listener, verbose=True).summary(RECORD)
     assert listener.heard() == "shark: 1 output with a manifest, 2 outputs recorded only, 2 gaps; shark show abcdef12\n"
     voice(listener, verbose=True).summary({**RECORD, "outputs": [], "coverage": {"gaps": [{}]}})
-    assert listener.heard() == "shark: 0 outputs with a manifest, 1 gap; shark show abcdef12\n"
+    assert listener.heard() == "shark: no outputs, 1 gap; shark show abcdef12\n"
 
 
 def test_faults(listener: Listener) -> None:
