@@ -302,3 +302,12 @@ def test_setuid_program_loses_its_privilege_with_a_gap(shark_run: SharkRun, worl
     assert run.status == 0, run.stderr
     assert run.stdout == b"nobody\n"
     assert "privilege" in run.gaps
+
+
+def test_failed_clone3(trace: Callable[..., Run], world: World) -> None:
+    """What a clone3 asked for that failed is not what the next fork gets: its child is no thread of its parent."""
+    world.write("in")
+    run = trace("clone3_failed")
+    assert len(run.processes) == 2
+    assert run.processes[1]["exit"] == 0
+    assert set(run.inputs("out")) == {"in"}

@@ -21,6 +21,9 @@ AUDIT_AARCH64: Final = 0xC00000B7
 X32_BIT: Final = 0x40000000
 """Set in the numbers of x32 calls (<asm/unistd.h>); they come with the x86-64 audit architecture."""
 
+CLONE3: Final = 435
+"""The number of clone3, the same in every convention."""
+
 _X32_ONLY: Final = {520: "execve", 545: "execveat", 519: "recvmsg", 537: "recvmmsg", 521: "ptrace"}
 """x32 calls whose numbers differ from x86-64's (arch/x86/entry/syscalls/syscall_64.tbl)."""
 

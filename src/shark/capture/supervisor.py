@@ -21,7 +21,7 @@ from functools import partial
 from typing import NamedTuple, TypeVar
 
 from shark.capture import execs, kernel, look
-from shark.capture.abi import conventions
+from shark.capture.abi import CLONE3, X32_BIT, conventions
 from shark.capture.decoders import DECODERS, IN_LOOP, Enter
 from shark.capture.inherited import inherited
 from shark.capture.machine import Machine
@@ -341,9 +341,7 @@ class Supervisor:
             child = kernel.event_message(task.tid)
         except kernel.Failed:
             return
-        flags, task.clone_flags = task.clone_flags, -1
-        if flags < 0:
-            flags = self._clone_flags(task.tid, event)
+        flags = self._clone_flags(task, event)
         if flags & _CLONE_THREAD:
             process = task.process
             process.tids.add(child)
@@ -358,9 +356,14 @@ class Supervisor:
         if first is not None:
             self._handlers[classify(first)](child, first)
 
-    def _clone_flags(self, tid: int, event: int) -> int:
-        """What a child shares with its parent, from the call's registers: the event's kind does not tell."""
-        number, first = self.machine.call_in_progress(tid)
+    def _clone_flags(self, task: Task, event: int) -> int:
+        """What a child shares with its parent, from the call itself: the event's kind does not tell.
+
+        The flags of a clone3 were read at its entry, and are those of this one only: an earlier one may have failed.
+        """
+        number, first = self.machine.call_in_progress(task.tid)
+        if number & ~X32_BIT == CLONE3 and task.clone_flags >= 0:
+            return task.clone_flags
         if number in self._clone_numbers:
             return first
         return _CLONE_VM | _CLONE_VFORK if event == kernel.PTRACE_EVENT_VFORK else 0
