@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -304,10 +305,20 @@ def test_setuid_program_loses_its_privilege_with_a_gap(shark_run: SharkRun, worl
     assert "privilege" in run.gaps
 
 
-def test_failed_clone3(trace: Callable[..., Run], world: World) -> None:
+def test_failed_clone3(trace: Trace, world: World) -> None:
     """What a clone3 asked for that failed is not what the next fork gets: its child is no thread of its parent."""
     world.write("in")
     run = trace("clone3_failed")
     assert len(run.processes) == 2
     assert run.processes[1]["exit"] == 0
+    assert set(run.inputs("out")) == {"in"}
+
+
+def test_child_of_a_command_that_another_thread_executed(trace: Trace, world: World) -> None:
+    """The command's end hides no stop of its descendants: they neither stand still nor make the shell wait."""
+    world.write("in")
+    begin = time.monotonic()
+    run = trace("exec_from_thread_after_fork", options=("--linger", "30"), flags=("-pthread",))
+    assert time.monotonic() - begin < 15
+    assert run.gaps == set()
     assert set(run.inputs("out")) == {"in"}

@@ -81,6 +81,7 @@ class Supervisor:
         self._tasks: dict[int, Task] = {}
         self._early: dict[int, int] = {}  # first statuses of children whose parents' events have not come yet
         self._root: Process | None = None
+        self.waiter.others = lambda: tuple(self._tasks)
         self.root_ending: float | None = None  # monotonic time at which the command itself ended
         self.on_root_exit: Callable[[], None] = lambda: None
         self.on_fault: Callable[[Exception], None] = lambda problem: None

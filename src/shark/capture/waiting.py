@@ -7,9 +7,11 @@ one CPU allowed it would only take the tracee's time, so then it does not.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from shark.capture.kernel import WALL
@@ -29,11 +31,12 @@ class Waiter:
 
     SIGCHLD must be blocked in every thread (`block` does it for the caller's): it then stays pending until it is waited
     for, so no wake-up is lost. `spared`, a process id, is a zombie that must not be reaped yet: its parent learns of
-    its end by the reaping.
+    its end by the reaping. `others` tells the threads that may end while it is one.
     """
 
     def __init__(self) -> None:
         self.spared = 0
+        self.others: Callable[[], Iterable[int]] = tuple
         self._longest = _LONGEST if len(os.sched_getaffinity(0)) > 1 else _SHORTEST
         self._polls = float(self._longest)
 
@@ -71,12 +74,19 @@ class Waiter:
             signal.sigtimedwait(_CHILD, max(0.0, deadline - time.monotonic()))
 
     def _poll_sparing(self) -> tuple[int, int] | None:
-        # The kernel shows the youngest tracee first, so the spared one, which was the first, hides nobody.
-        found = os.waitid(os.P_ALL, 0, _LOOK)
-        if found is None or found.si_pid in (0, self.spared):
+        # The kernel shows one tracee at a time, and that may be the spared one for ever: mostly it is the oldest, which
+        # is shown last, but not after an exec by one of its threads. Stops are asked for apart, since it has none.
+        found = os.waitid(os.P_ALL, 0, _LOOK & ~os.WEXITED) or os.waitid(os.P_ALL, 0, _LOOK)
+        if found is None or found.si_pid == 0:
             return None
-        tid, status = os.waitpid(found.si_pid, _WNOHANG_WALL)
-        return (tid, status) if tid else None
+        candidates = [found.si_pid] if found.si_pid != self.spared else self.others()
+        for candidate in candidates:
+            if candidate != self.spared:
+                with contextlib.suppress(ChildProcessError):
+                    tid, status = os.waitpid(candidate, _WNOHANG_WALL)
+                    if tid:
+                        return tid, status
+        return None
 
     def spared_ended(self) -> bool:
         """True when the spared process is a zombie: all its threads are gone."""
