@@ -322,3 +322,11 @@ def test_child_of_a_command_that_another_thread_executed(trace: Trace, world: Wo
     assert time.monotonic() - begin < 15
     assert run.gaps == set()
     assert set(run.inputs("out")) == {"in"}
+
+
+@pytest.mark.parametrize("how", ["kill", "exec"])
+def test_killed_while_forking(trace: Trace, world: World, how: str) -> None:
+    """A child whose parent was killed before it could tell of the fork is not left standing still."""
+    run = trace("killed_while_forking", how)
+    assert run.gaps == set()
+    assert all("exit" in process or "signal" in process for process in run.processes)

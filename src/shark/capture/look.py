@@ -177,6 +177,12 @@ def slurp(path: bytes) -> bytes:
         os.close(fd)
 
 
+def family(tid: int) -> tuple[int, int]:
+    """The process that a thread belongs to, and that process's parent; (0, 0) when it is gone."""
+    status = slurp(b"/proc/%d/status" % tid)
+    return max(0, _figure(status, b"\nTgid:")), max(0, _figure(status, b"\nPPid:"))
+
+
 def mount_namespace(pid: int | str) -> bytes:
     """The identity of a process's mount namespace, b"" when hidden."""
     try:

@@ -81,6 +81,7 @@ class Supervisor:
         self._tasks: dict[int, Task] = {}
         self._early: dict[int, int] = {}  # first statuses of children whose parents' events have not come yet
         self._root: Process | None = None
+        self._last_ended: Process | None = None
         self.waiter.others = lambda: tuple(self._tasks)
         self.root_ending: float | None = None  # monotonic time at which the command itself ended
         self.on_root_exit: Callable[[], None] = lambda: None
@@ -342,6 +343,8 @@ class Supervisor:
             child = kernel.event_message(task.tid)
         except kernel.Failed:
             return
+        if child in self._tasks:
+            return  # adopted already
         flags = self._clone_flags(task, event)
         if flags & _CLONE_THREAD:
             process = task.process
@@ -355,6 +358,21 @@ class Supervisor:
         if task.restore is not None:
             self._tasks[child].restore = task.restore
         if first is not None:
+            self._handlers[classify(first)](child, first)
+
+    def _adopt(self, ended: Process | None, forgot: int = 0) -> None:
+        """Let children go on whose parents cannot tell of them any more, as a fork was under way when they were killed.
+
+        Those are children of nobody who is alive in the run, or of process `forgot`, which has just had an exec.
+        """
+        for child in tuple(self._early):
+            group, parent = look.family(child)
+            if group != child or (parent in self._tasks and parent != forgot):
+                continue  # its parent will tell; a thread shares the fate of its process
+            teller = self._tasks[parent].process if parent == forgot else ended or self._root
+            assert teller is not None
+            self._tasks[child] = Task(child, self._new_process(teller, child, 0))
+            first = self._early.pop(child)
             self._handlers[classify(first)](child, first)
 
     def _clone_flags(self, task: Task, event: int) -> int:
@@ -382,6 +400,7 @@ class Supervisor:
         task = self._tasks.get(tid)
         if task is None:
             self._early[tid] = status  # held until its parent's event tells whose it is
+            self._adopt(self._last_ended)
             return
         if task.restore is not None and not task.entered and task.finish is None:
             task.restore(tid)
@@ -391,6 +410,7 @@ class Supervisor:
     def _on_group_stop(self, tid: int, status: int) -> None:
         if tid not in self._tasks:
             self._early[tid] = status
+            self._adopt(self._last_ended)
             return
         kernel.resume(kernel.PTRACE_LISTEN, tid)
 
@@ -426,6 +446,7 @@ class Supervisor:
             self._tasks.pop(other, None)  # exec ends every other thread, and the caller takes the leader's id
         process.tids = {tid}
         process.exiting.clear()
+        self._adopt(None, forgot=tid)
         task.finish, task.entered, task.clone_flags, task.restore = None, process.full, -1, None
         process.seen.clear()
         first, process.started = not process.started, True
@@ -467,6 +488,8 @@ class Supervisor:
         process.exiting.discard(tid)
         if tid == process.pid:
             self._ended(process, status)
+            self._last_ended = process
+            self._adopt(process)
 
     def _ended(self, process: Process, status: int) -> None:
         for tid in process.tids:
