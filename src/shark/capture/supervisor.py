@@ -236,7 +236,11 @@ class Supervisor:
             signal.pthread_kill(loop, signal.SIGCHLD)
 
         thread = threading.Thread(target=then_wake, name="shark-finish")
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # the user's limit of processes is reached: better late than never
+            work()
+            return
         while thread.is_alive():
             if not self._step(time.monotonic() + 0.1):
                 break

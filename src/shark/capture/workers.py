@@ -39,8 +39,14 @@ class Workers:
         # Never fewer than jobs: one may wait for what a process does that waits for another (see supervisor.py).
         if len(self._threads) < self.outstanding:
             thread = threading.Thread(target=self._serve, name="shark-preimage", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:  # the user's limit of processes is reached, perhaps by the command itself
+                if not self._threads:
+                    job()
+                    return
+            else:
+                self._threads.append(thread)
         self._jobs.put(job)
 
     def run_done(self) -> None:
