@@ -727,3 +727,12 @@ def test_nothing_stays_behind(world: World, mode: str) -> None:
     for pid in world.processes():
         wait_for_end(pid, 5)
     assert world.processes() == []
+
+
+def test_environment_in_the_c_locale(shark_run: SharkRun, world: World) -> None:
+    """Python sets LC_CTYPE when it is started in the C locale; the command does not see that."""
+    del world.env["LC_ALL"]
+    for name in ("LANG", "LC_CTYPE"):
+        world.env.pop(name, None)
+    assert b"LC_CTYPE" not in shark_run(["env"]).stdout
+    assert b"\nLC_CTYPE=POSIX\n" in shark_run(["env"], env={"LC_CTYPE": "POSIX"}).stdout

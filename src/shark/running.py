@@ -64,7 +64,7 @@ def start(plan: Plan) -> NoReturn:
     _check_kernel()
     _check_json(plan.json)
     _fill_standard_streams()
-    environ = dict(os.environb)
+    environ = _environment()
     run = uuid7(time.time_ns(), os.urandom(10))
     parent = environ.get(RUN_ID_VARIABLE.encode(), b"").decode("ascii", "replace")
     if not is_run_id(parent):
@@ -80,6 +80,20 @@ def start(plan: Plan) -> NoReturn:
 
         front = Front.split()
     launcher.launch(plan.argv, environ, program, lambda link: _supervise(plan, run, parent, link, front))
+
+
+def _environment() -> dict[bytes, bytes]:
+    """The environment that shark was started with: Python, where it finds the C locale, sets LC_CTYPE (PEP 538)."""
+    environ = dict(os.environb)
+    try:
+        with open("/proc/self/environ", "rb") as file:  # as the kernel laid it down
+            given = [entry for entry in file.read().split(b"\0") if entry.startswith(b"LC_CTYPE=")]
+    except OSError:
+        return environ
+    environ.pop(b"LC_CTYPE", None)
+    if given:
+        environ[b"LC_CTYPE"] = given[0].removeprefix(b"LC_CTYPE=")
+    return environ
 
 
 def _start_within(plan: Plan, environ: dict[bytes, bytes], run: str, parent: str) -> NoReturn:
