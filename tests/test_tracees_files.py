@@ -279,3 +279,10 @@ def test_busybox_static(shark_run: SharkRun, world: World) -> None:
     assert run.status == 0, run.stderr
     assert run.outputs == {"out": digest(b"a\nb\n")}
     assert run.inputs("out") == {"in": sha}
+
+
+def test_append_below_a_root(trace: Callable[..., Run], world: World) -> None:
+    """What an odd way leads to was there before, if it is not empty: its old content is an input."""
+    world.write("root/shark-test-file", b"old\n")
+    run = trace("open_in_root")
+    assert "root/shark-test-file" in run.inputs("root/shark-test-file")

@@ -110,6 +110,9 @@ def _finish_write(
         # Replaced between look and call: the digest would be another file's.
         before = Before(stat, "", "it was replaced while it was opened")
     created = before is None and bool(flags & (os.O_CREAT | _O_TMPFILE)) and stat.regular
+    if created and stat.size and not flags & os.O_TRUNC:
+        # What is new is empty: this one was there, under a name that only the process itself can look up.
+        created, before = False, Before(stat, "", "it was not found before it was opened")
     used = path if flags & _O_TMPFILE else s.places.used(task, dirfd, name)
     file = s.places.settled(process, path, used, stat)
     end = s.tick()
