@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -330,3 +331,16 @@ def test_killed_while_forking(trace: Trace, world: World, how: str) -> None:
     run = trace("killed_while_forking", how)
     assert run.gaps == set()
     assert all("exit" in process or "signal" in process for process in run.processes)
+
+
+def test_exec_while_the_leader_is_held(trace: Trace, world: World) -> None:
+    """The new program does not wait for the hashing that its process was held for before."""
+    world.write("in")
+    with (world.work / "big").open("wb") as file:
+        file.truncate(3 << 30)
+    begin = time.monotonic()
+    run = trace("exec_while_leader_held", options=("--hash", "auto", "--ignore", "big"))
+    process = run.processes[0]
+    assert set(run.inputs("out")) == {"in"}
+    seconds = datetime.fromisoformat(process["end"]) - datetime.fromisoformat(process["start"])
+    assert seconds.total_seconds() < 0.7 * (time.monotonic() - begin)

@@ -451,7 +451,9 @@ class Supervisor:
         process.tids = {tid}
         process.exiting.clear()
         self._adopt(None, forgot=tid)
-        task.finish, task.entered, task.clone_flags, task.restore = None, process.full, -1, None
+        # The leader's place is taken: a worker may still have something to say to the thread that had it.
+        task = self._tasks[tid] = Task(tid, process)
+        task.entered = process.full
         process.seen.clear()
         first, process.started = not process.started, True
         if first:
