@@ -344,3 +344,11 @@ def test_exec_while_the_leader_is_held(trace: Trace, world: World) -> None:
     assert set(run.inputs("out")) == {"in"}
     seconds = datetime.fromisoformat(process["end"]) - datetime.fromisoformat(process["start"])
     assert seconds.total_seconds() < 0.7 * (time.monotonic() - begin)
+
+
+def test_thread_with_a_directory_of_its_own(trace: Trace, world: World) -> None:
+    """A relative path means what it means to its thread."""
+    world.write("in")
+    run = trace("own_directory")
+    assert set(run.outputs) == {"out", "sub/out"}
+    assert run.gaps == set()

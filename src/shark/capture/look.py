@@ -66,15 +66,17 @@ def access_of(flags: int) -> int:
 
 
 def working_directory(task: Task, epoch: int) -> bytes:
-    """The thread's working directory, as shark sees it; b"" when hidden. Asked once per `epoch`."""
-    process = task.process
-    if process.cwd_epoch != epoch:
+    """The thread's working directory, as shark sees it; b"" when hidden. Asked once per `epoch`.
+
+    Threads of one process may have different ones, after unshare(CLONE_FS).
+    """
+    if task.cwd_epoch != epoch:
         try:
-            process.cwd = _readlink(b"/proc/%d/cwd" % task.tid)
+            task.cwd = _readlink(b"/proc/%d/cwd" % task.tid)
         except OSError:
-            process.cwd = b""
-        process.cwd_epoch = epoch
-    return process.cwd
+            task.cwd = b""
+        task.cwd_epoch = epoch
+    return task.cwd
 
 
 def base_directory(task: Task, dirfd: int, epoch: int) -> bytes:

@@ -21,8 +21,6 @@ class Process:
     """A process that is alive: its number in the run, and what is known without asking."""
 
     __slots__ = (
-        "cwd",
-        "cwd_epoch",
         "exiting",
         "foreign",
         "full",
@@ -43,8 +41,6 @@ class Process:
         self.tids: set[int] = {pid}
         self.exiting: set[int] = set()
         self.started = False  # has had an exec (or descends from one that had): before it, shark's own launcher runs
-        self.cwd = b""  # of the epoch cwd_epoch; any change of directory in the run starts a new one
-        self.cwd_epoch = -1
         self.seen: set[object] = set()  # accesses that were told already, since repeating them says nothing new
         self.usage: Usage | None = None
         self.usage_before: Usage | None = None  # of the launcher, before it became the command
@@ -62,7 +58,7 @@ class Process:
 class Task:
     """A thread. `finish` waits for the exit stop of the call it is in; `entered`: the entry was handled."""
 
-    __slots__ = ("clone_flags", "entered", "finish", "held", "process", "restore", "tid")
+    __slots__ = ("clone_flags", "cwd", "cwd_epoch", "entered", "finish", "held", "process", "restore", "tid")
 
     def __init__(self, tid: int, process: Process) -> None:
         self.tid = tid
@@ -71,4 +67,6 @@ class Task:
         self.entered = False
         self.held = False
         self.clone_flags = -1  # of the clone or clone3 in progress
+        self.cwd = b""  # of the epoch cwd_epoch; any change of directory in the run starts a new one
+        self.cwd_epoch = -1
         self.restore: Callable[[int], None] | None = None  # puts back what was changed in a clone call, given a tid
