@@ -32,7 +32,7 @@ def enter_exec(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
         process = task.process
         if result not in (-errno.ENOENT, -errno.ENOTDIR) or not used or not process.started or used in process.seen:
             return None
-        process.seen.add(used)
+        process.seen[used] = None
         number, end = process.number, s.tick()
         return lambda: s.emit(Missing(begin, end, number, used, True))
 

@@ -75,15 +75,16 @@ def _finish_read(dirfd: int, name: bytes, begin: int, s: Supervisor, task: Task,
         return _unseen(s, task, dirfd, name, begin, READ)
     path, stat = seen
     named = _other_named(s, task, dirfd, name, stat) if len(process.tids) > 1 else None
-    key = (path, name if name.startswith(b"/") else (dirfd, name), stat, s.keeper.writes(stat.id))
-    if key in process.seen and named is None:
+    key = path, name if name.startswith(b"/") else (dirfd, name)
+    state = stat, s.keeper.writes(stat.id)  # one a name: a file that goes on changing must not fill the memory
+    if process.seen.get(key) == state and named is None:
         return None
     used = s.places.used(task, dirfd, name)
     file = s.places.settled(process, path, used, stat)
     end = s.tick()
 
     def later() -> None:
-        process.seen.add(key)
+        process.seen[key] = state
         access = LIST if stat_bits.S_ISDIR(stat.mode) else READ
         s.note_opened(path, stat)
         s.keeper.opened(stat, access, emptied=False)
@@ -143,7 +144,7 @@ def _failed(s: Supervisor, task: Task, result: int, dirfd: int, name: bytes, beg
     end = s.tick()
 
     def later() -> None:
-        process.seen.add(used)
+        process.seen[used] = None
         s.emit(Missing(begin, end, process.number, used, False))
 
     return later

@@ -41,7 +41,7 @@ class Process:
         self.tids: set[int] = {pid}
         self.exiting: set[int] = set()
         self.started = False  # has had an exec (or descends from one that had): before it, shark's own launcher runs
-        self.seen: set[object] = set()  # accesses that were told already, since repeating them says nothing new
+        self.seen: dict[object, object] = {}  # what was told already, and in which state: repeating it says nothing new
         self.usage: Usage | None = None
         self.usage_before: Usage | None = None  # of the launcher, before it became the command
         self.subrun = ""  # id of a run inside this one, announced and not yet started
