@@ -52,6 +52,13 @@ def test_hash_off(shark_run: SharkRun, world: World) -> None:
     assert "unhashed" in run.gaps
 
 
+def test_secrets_in_tags_are_masked(shark_run: SharkRun) -> None:
+    """What looks like a credential stands in no file of shark, wherever it was said."""
+    secret = "ghp_" + "a1B2" * 9
+    run = shark_run(["true"], "--tag", f"token={secret}", "--tag", f"note=with {secret}", "--name", f"n {secret}")
+    assert secret not in str(run.record)
+
+
 def test_name_and_tags(shark_run: SharkRun) -> None:
     """--name and --tag stand in the record."""
     record = shark_run(["true"], "--name", "nightly", "--tag", "a=1", "--tag", "b=x=y").record

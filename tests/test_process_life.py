@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 import pty
@@ -736,3 +737,49 @@ def test_environment_in_the_c_locale(shark_run: SharkRun, world: World) -> None:
         world.env.pop(name, None)
     assert b"LC_CTYPE" not in shark_run(["env"]).stdout
     assert b"\nLC_CTYPE=POSIX\n" in shark_run(["env"], env={"LC_CTYPE": "POSIX"}).stdout
+
+
+@pytest.mark.parametrize("options", [(), ("--strict",)])
+def test_parent_that_ignores_the_end_of_children(shark_run: SharkRun, options: tuple[str, ...]) -> None:
+    """SIGCHLD ignored at the start, as daemons leave it, is ignored in the command, and of no consequence to shark."""
+
+    def ignore() -> None:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
+    run = shark_run(["grep", "SigIgn", "/proc/self/status"], *options, preexec_fn=ignore, timeout=20)
+    assert (run.status, run.stderr) == (0, b"")
+    assert int(run.stdout.split()[1], 16) >> (signal.SIGCHLD - 1) & 1
+    assert run.record["command"]["exit"] == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--strict",)])
+def test_blocked_signals_stay_blocked(shark_run: SharkRun, options: tuple[str, ...]) -> None:
+    """The command's signal mask is the one that shark was started with."""
+
+    def block() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1, signal.SIGTERM, signal.SIGRTMIN})
+
+    run = shark_run(["grep", "SigBlk", "/proc/self/status"], *options, preexec_fn=block)
+    mask = int(run.stdout.split()[1], 16)
+    assert mask == sum(1 << (number - 1) for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGRTMIN))
+
+
+def test_command_that_adopts_orphans(shark_run: SharkRun) -> None:
+    """A subreaper (PR_SET_CHILD_SUBREAPER holds across exec) has no child that it did not make, and waits for none."""
+
+    def adopt() -> None:
+        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+
+    program = "import os\nos.fork() or os._exit(0)\nos.wait()\ntry: os.wait()\nexcept ChildProcessError: print('alone')"
+    run = shark_run([sys.executable, "-c", program], preexec_fn=adopt, timeout=20)
+    assert (run.status, run.stdout) == (0, b"alone\n")
+
+
+def test_proc_of_another_namespace(world: World, mode: str) -> None:
+    """With the /proc of other process ids, shark would look at the wrong processes: it says so instead."""
+    need_root()
+    command = ["unshare", "--pid", "--fork", *world.command(["sh", "-c", "echo > out"], mode=mode)]
+    done = subprocess.run(command, cwd=world.work, env=world.env, capture_output=True, timeout=60)
+    assert done.returncode == 125
+    assert b"PID namespace" in done.stderr
+    assert not (world.work / "out").exists()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import time
 from collections import Counter
 from typing import Final, NoReturn
 
@@ -18,6 +19,8 @@ from shark.errors import EXIT_RUN
 
 _PR_SET_PDEATHSIG: Final = 1
 _SI_QUEUE: Final = -1
+_TWIN_SECONDS: Final = 1.0
+"""How long after one of a signal's two ways the other is still expected."""
 _PASSED_ON: Final = (
     signal.SIGTERM,
     signal.SIGHUP,
@@ -40,19 +43,22 @@ class Front:
         self._verdict = verdict
         self._direct: Counter[tuple[int, int]] = Counter()
         self._passed: Counter[tuple[int, int]] = Counter()
+        self._last: dict[tuple[int, int], float] = {}
 
     @classmethod
     def split(cls) -> Front:
         """Fork: the parent stays as the front until the child has ended, and never returns; the child goes on."""
         reading, writing = os.pipe()
         front = os.getpid()
-        signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
+        about_children = signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would never tell
         child = os.fork()
         if child:
             os.close(writing)
             _wait(child, reading)
         os.close(reading)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
+        signal.signal(signal.SIGCHLD, about_children)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != front:
             os._exit(EXIT_RUN)
@@ -81,6 +87,11 @@ class Front:
         """
         passed_on = sender == self.pid and code == _SI_QUEUE
         key = (number, value if passed_on else sender if code <= 0 else 0)
+        now = time.monotonic()
+        if now - self._last.get(key, 0.0) > _TWIN_SECONDS:
+            # The twin of the one before will not come any more: while it was blocked, the two became one.
+            self._passed[key] = self._direct[key] = 0
+        self._last[key] = now
         mine, other = (self._passed, self._direct) if passed_on else (self._direct, self._passed)
         mine[key] += 1
         return mine[key] > other[key]

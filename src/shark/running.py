@@ -62,6 +62,7 @@ class Plan(NamedTuple):
 def start(plan: Plan) -> NoReturn:
     """Become the command, traced. Raises SharkError (exit code 125) if it cannot be traced at all."""
     _check_kernel()
+    _check_proc()
     _check_json(plan.json)
     _fill_standard_streams()
     environ = _environment()
@@ -140,6 +141,22 @@ def _check_kernel() -> None:
     if numbers < (5, 3):
         raise SharkError(
             f"Linux {release} is too old: shark needs 5.3 or newer (PTRACE_GET_SYSCALL_INFO)", "", EXIT_RUN
+        )
+
+
+def _check_proc() -> None:
+    """All that is seen of a process is seen in /proc, which must be there, and be that of our own process ids."""
+    try:
+        itself = os.readlink("/proc/self")
+    except OSError as problem:
+        raise SharkError(
+            f"/proc cannot be read: {problem.strerror}", "mount -t proc proc /proc makes it.", EXIT_RUN
+        ) from None
+    if itself != str(os.getpid()):
+        raise SharkError(
+            "/proc shows another PID namespace than the one shark is in, so that it would look at the wrong processes",
+            "Mount the right one: unshare --mount-proc, or mount -t proc proc /proc",
+            EXIT_RUN,
         )
 
 
@@ -306,6 +323,9 @@ class _Tracing:
         """Something is broken in here: stay with the command, since without a tracer its calls would fail."""
         self._held_back = []
         self._supervisor.run_on()
+        if self.front:
+            self.front.failed()
+            self.front.done()
         self._supervisor.release_root()
 
     def _end_root(self) -> None:
@@ -357,11 +377,13 @@ class _Tracing:
 
     def _record(self) -> None:
         from shark import record
+        from shark.content.masking import mask_environment, mask_text
 
         if self._context is None:
             self._context = self._gatherer.collect(_CONTEXT_SECONDS)
         context, gaps = self._context
-        header = Header(id=self._run, shark=__version__, name=self._plan.name, tags=dict(self._plan.tags))
+        name, tags = mask_text(self._plan.name), mask_environment(self._plan.tags)
+        header = Header(id=self._run, shark=__version__, name=name, tags=tags)
         header.parent, header.continues = self._parent, self._continues
         settings = record.Settings(
             attach=self._plan.attach,

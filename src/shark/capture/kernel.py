@@ -292,6 +292,8 @@ def take_descriptor(pid: int, fd: int) -> int | None:
 
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_SET_PTRACER = 0x59616D61
+_PR_SET_CHILD_SUBREAPER = 36
+_PR_GET_CHILD_SUBREAPER = 37
 _SECCOMP_SET_MODE_FILTER = 1
 _SECCOMP_FILTER_FLAG_SPEC_ALLOW = 4
 _SYS_SECCOMP = {"x86_64": 317, "aarch64": 277, "i386": 354}
@@ -300,6 +302,18 @@ _SYS_SECCOMP = {"x86_64": 317, "aarch64": 277, "i386": 354}
 def prctl(option: int, value: int) -> int:
     """Set one of this process's attributes (prctl(2)): 0, or the errno."""
     return 0 if _libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) == 0 else ctypes.get_errno()
+
+
+def adopts_orphans() -> bool:
+    """True if this process is the one that descendants without a parent become children of."""
+    answer = ctypes.c_int(0)
+    _libc.prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(answer), 0, 0, 0)
+    return bool(answer.value)
+
+
+def adopt_orphans(*, adopt: bool) -> None:
+    """Become such a process, or be none any more (PR_SET_CHILD_SUBREAPER of prctl(2))."""
+    prctl(_PR_SET_CHILD_SUBREAPER, int(adopt))
 
 
 def allow_tracer(pid: int) -> None:

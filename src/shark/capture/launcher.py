@@ -66,6 +66,7 @@ def detach(keep: Sequence[int]) -> None:
         signal.signal(number, signal.SIG_IGN)
     for number in (signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGXCPU):
         signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would not tell of stops, nor leave zombies
     for kind in (resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE):
         _raise_limit(kind)
     null = os.open("/dev/null", os.O_RDWR)
@@ -101,12 +102,21 @@ def launch(
     reading, their_writing = os.pipe()
     their_reading, writing = os.pipe()
     target = os.getpid()
-    middle = os.fork()
+    adopts = kernel.adopts_orphans()
+    if adopts:
+        kernel.adopt_orphans(adopt=False)  # else the supervisor would be the command's child, which a wait would find
+    try:
+        middle = os.fork()
+    except OSError as failure:
+        raise SharkError(f"the supervisor could not be started: {failure.strerror}", "", EXIT_RUN) from failure
     if middle == 0:
         _become_supervisor(Link(target, their_reading, their_writing), (reading, writing), supervise)
     os.close(their_reading)
     os.close(their_writing)
-    os.waitpid(middle, 0)
+    with contextlib.suppress(ChildProcessError):  # whoever ignores SIGCHLD has no zombies: it has ended either way
+        os.waitpid(middle, 0)
+    if adopts:
+        kernel.adopt_orphans(adopt=True)
     paths = candidates(argv[0], environ)  # before the filter: each that is not there would be two stops
     problem = _hand_shake(reading, writing)
     if problem:

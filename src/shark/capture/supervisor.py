@@ -189,7 +189,14 @@ class Supervisor:
     def _left(self, task: Task, later: Later | None) -> None:
         self._go(task)
         if later is not None:
+            self._tell(task, later)
+
+    def _tell(self, task: Task, later: Later) -> None:
+        """Do what could wait. The thread runs already: a fault in here must not resume it once more."""
+        try:
             later()
+        except Exception as problem:  # noqa: BLE001  a fault in here must not end the command
+            self._note_fault(task, problem)
 
     # --- the loop
 
@@ -277,10 +284,13 @@ class Supervisor:
             self._fault(self._tasks.get(tid), problem)
 
     def _fault(self, task: Task | None, problem: Exception) -> None:
-        self.gap(task.process.number if task else 0, "other", f"a fault of shark: {problem!r}")
-        self.on_fault(problem)
+        self._note_fault(task, problem)
         if task is not None and not task.held:
             self._go(task)
+
+    def _note_fault(self, task: Task | None, problem: Exception) -> None:
+        self.gap(task.process.number if task else 0, "other", f"a fault of shark: {problem!r}")
+        self.on_fault(problem)
 
     def _go(self, task: Task, number: int = 0) -> None:
         """Let a thread go on, to its call's exit stop if that matters."""
@@ -462,11 +472,15 @@ class Supervisor:
         if self._fuse:
             self._hold(task, lambda: execs.started(self, task, begin, used), self._left)
             return
-        later = execs.started(self, task, begin, used)
-        descriptors = inherited(self, task) if first else None
-        self._left(task, later)
-        if descriptors is not None:
-            descriptors()
+        laters = [execs.started(self, task, begin, used)]
+        if first:
+            try:
+                laters.append(inherited(self, task))
+            except Exception as problem:  # noqa: BLE001  what the image is must be told all the same
+                self._note_fault(task, problem)
+        self._go(task)
+        for later in laters:
+            self._tell(task, later)
 
     def _on_exit(self, tid: int, status: int) -> None:
         task = self._tasks.get(tid)

@@ -98,6 +98,8 @@ class Waiter:
     def reap_spared(self) -> int:
         """Reap the spared process, so that its parent sees its end; returns its wait status (-1 if it is gone)."""
         pid, self.spared = self.spared, 0
+        if not pid:
+            return -1  # a pid of 0 would wait for just any process
         try:
             return os.waitpid(pid, WALL)[1]
         except ChildProcessError:
