@@ -63,9 +63,14 @@ class Contents:
         return None
 
     def listed(self, file: int) -> bool:
-        """True if a manifest's inputs name this file, should an output derive from it."""
+        """True if a manifest's inputs name this file, should an output derive from it.
+
+        A pipe that was opened through /dev/fd is a FIFO too, but has no name: a number of the kernel's means nothing.
+        """
         entry = self.files[file]
-        return entry["role"] in _LISTED and entry.get("kind", "file") in _KINDS and not is_sidecar(_name(entry))
+        kind = entry.get("kind", "file")
+        named = kind in _KINDS and (kind != "fifo" or entry["path"].startswith("/"))
+        return named and entry["role"] in _LISTED and not is_sidecar(_name(entry))
 
     def entry(self, file: int, version: int, used: str | None) -> InputEntry:
         """A manifest's entry for a file version."""

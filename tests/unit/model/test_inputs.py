@@ -448,6 +448,12 @@ def test_a_fifo_from_outside_is_an_input_without_a_digest_and_one_of_the_runs_ow
     assert not gaps(run)
 
 
+def test_a_pipe_opened_through_dev_fd_has_no_name_and_is_no_input():
+    run = Run("prog")
+    run.read("pipe:[4711]", stat(5, 0, mode=FIFO), used="/dev/fd/63")
+    assert not of(with_output(run))
+
+
 def test_a_log_is_no_input_of_itself_unless_it_is_read():
     run = Run("prog")
     run.write("/w/log", stat(2), append=True, was=before(stat(2)), via="inherited")
