@@ -76,7 +76,7 @@ class Waiter:
     def _poll_sparing(self) -> tuple[int, int] | None:
         # The kernel shows one tracee at a time, and that may be the spared one for ever: mostly it is the oldest, which
         # is shown last, but not after an exec by one of its threads. Stops are asked for apart, since it has none.
-        found = os.waitid(os.P_ALL, 0, _LOOK & ~os.WEXITED) or os.waitid(os.P_ALL, 0, _LOOK)
+        found = self._stopped() or os.waitid(os.P_ALL, 0, _LOOK)
         if found is None or found.si_pid == 0:
             return None
         candidates = [found.si_pid] if found.si_pid != self.spared else self.others()
@@ -87,6 +87,13 @@ class Waiter:
                     if tid:
                         return tid, status
         return None
+
+    @staticmethod
+    def _stopped() -> os.waitid_result | None:
+        try:
+            return os.waitid(os.P_ALL, 0, _LOOK & ~os.WEXITED)
+        except ChildProcessError:  # only zombies are left, and those are not asked for here
+            return None
 
     def spared_ended(self) -> bool:
         """True when the spared process is a zombie: all its threads are gone."""
