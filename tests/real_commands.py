@@ -174,6 +174,8 @@ TEMPORARY = [
     (re.compile(r"/etilqs_[0-9a-f]{16}$"), "/etilqs_*"),  # sqlite
     (re.compile(r"\.gawk\.[A-Za-z0-9]{6}$"), ".gawk.*"),
     (re.compile(r"/tac[A-Za-z0-9]{6}$"), "/tac*"),
+    (re.compile(r"/sem\.mp-[a-z0-9_]{8}$"), "/sem.mp-*"),
+    (re.compile(r"^pipe:\[\d+\]$"), "pipe:*"),
     (re.compile(r"/tmp/[a-z0-9_]{8}$"), "/tmp/*"),  # Python's tempfile trying a directory
     (re.compile(r"/table[A-Za-z0-9]{6}$"), "/table*"),  # busybox sed -i
     (re.compile(r"/\.git/index\.stash\.\d+(\.lock)?$"), "/.git/index.stash.*"),
