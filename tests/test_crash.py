@@ -265,7 +265,7 @@ def test_the_disk_of_the_store_is_full(world: World, mode: str) -> None:
 
 
 def remove_group(group: Path) -> None:
-    """Remove a cgroup once the last of its processes is gone: a killed one leaves it some time after its parent knows."""
+    """Remove a cgroup once the last of its processes is gone: a killed one may leave it after its parent knows."""
     end = time.monotonic() + 30
     while True:
         try:
