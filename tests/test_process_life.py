@@ -783,3 +783,11 @@ def test_proc_of_another_namespace(world: World, mode: str) -> None:
     assert done.returncode == 125
     assert b"PID namespace" in done.stderr
     assert not (world.work / "out").exists()
+
+
+def test_threads_that_end_with_the_process(trace: Callable[..., Run]) -> None:
+    """The record is there when the command's parent goes on, also if threads are killed in the middle of their end."""
+    for _ in range(20):
+        run = trace("threads_exit", status=7)
+        assert run.document is not None
+        assert run.record.get("id") == run.document["id"]

@@ -487,15 +487,19 @@ class Supervisor:
         if task is None:
             kernel.resume(self._resume, tid)
             return
-        process = task.process
-        process.exiting.add(tid)
-        if process.exiting >= process.tids:
-            process.usage = look.usage_since(process.usage_before, process.pid)
-            if process is self._root:
-                self.root_ending = time.monotonic()
-                self.waiter.spared = process.pid
-                self.on_root_exit()
+        task.process.exiting.add(tid)
+        self._note_exiting(task.process)
         kernel.resume(kernel.PTRACE_CONT, tid)
+
+    def _note_exiting(self, process: Process) -> None:
+        """See whether the last of its threads is about to end; the command must not be reaped from then on."""
+        if not process.exiting >= process.tids:
+            return
+        process.usage = look.usage_since(process.usage_before, process.pid)
+        if process is self._root:
+            self.root_ending = time.monotonic()
+            self.waiter.spared = process.pid
+            self.on_root_exit()
 
     def _on_ended(self, tid: int, status: int) -> None:
         task = self._tasks.pop(tid, None)
@@ -504,12 +508,16 @@ class Supervisor:
             return
         self.exec_names.pop(tid, None)
         process = task.process
+        unannounced = tid not in process.exiting
         process.tids.discard(tid)
         process.exiting.discard(tid)
         if tid == process.pid:
             self._ended(process, status)
             self._last_ended = process
             self._adopt(process)
+        elif unannounced:
+            # A thread that is killed while it ends by itself has no exit stop: the leader's may have been the last.
+            self._note_exiting(process)
 
     def _ended(self, process: Process, status: int) -> None:
         for tid in process.tids:
