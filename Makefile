@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 JOBS   ?= 2
+LONG   ?= tests
 PYTEST  = $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
@@ -28,7 +29,7 @@ test: $(READY)  ## the whole suite, but for the long tests
 	$(PYTEST) -m 'serial and not long' tests
 
 test-long: $(READY)  ## transparency, crash, scale and soak tests
-	$(PYTEST) -m long tests
+	$(PYTEST) -m long $(LONG)
 
 lint: $(READY)  ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -496,7 +496,7 @@ class Supervisor:
         if not process.exiting >= process.tids:
             return
         process.usage = look.usage_since(process.usage_before, process.pid)
-        if process is self._root:
+        if process is self._root and self.root_ending is None:
             self.root_ending = time.monotonic()
             self.waiter.spared = process.pid
             self.on_root_exit()
