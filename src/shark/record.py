@@ -23,6 +23,7 @@ from shark.makers import Given, makers
 from shark.model.facts import Facts, HashTask, Header
 from shark.model.questions import hash_plan
 from shark.model.run import RunModel
+from shark.store import files
 from shark.store.attach import Attached, Attacher, Version
 from shark.store.home import Store
 from shark.values import Gap
@@ -232,20 +233,9 @@ def write_json(record: Mapping[str, Any], path: str) -> None:
         with open(path, "wb") as file:
             file.write(data)
         return
-    import tempfile
-
-    directory, name = os.path.split(path)
-    fd, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=directory)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(data)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    mask = os.umask(0)
+    os.umask(mask)
+    files.write_whole(os.fsencode(path), data, mode=0o666 & ~mask)
 
 
 # --- runs that were not finished, or not live
