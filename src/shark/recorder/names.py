@@ -1,0 +1,111 @@
+"""Which file a recorded open was of: from the name that was used and the file's identity to its true path.
+
+The record says what the file is (device, inode, birth) and what it was called. Where that name leads now is looked up,
+and believed if the same file is there. All that changes names stops its process, and the ring is read first: so names
+still lead where they led.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from shark.capture import kernel, look
+from shark.capture.places import Places
+from shark.capture.tasks import Task
+from shark.tuples import TYPE_CHECKING
+from shark.values import FileId, Stat
+
+if TYPE_CHECKING:
+    from typing import Final
+
+_O_PATH: Final = os.O_PATH | os.O_CLOEXEC
+_NOFOLLOW: Final = kernel.AT_STATX_DONT_SYNC | kernel.AT_SYMLINK_NOFOLLOW
+_MANY: Final = 4096
+
+
+class Names:
+    """Looks names up for all hot processes of a run."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._true: dict[bytes, bytes] = {}  # directories, as named: their true paths
+        self._directories: dict[FileId, bytes] = {}  # those that were opened
+
+    def forget(self) -> None:
+        """Names may mean something else from now on."""
+        self._true.clear()
+
+    def forget_directories(self) -> None:
+        """A directory may have another path from now on."""
+        self._directories.clear()
+
+    def note(self, path: bytes, stat: Stat) -> None:
+        """A file was opened: if it is a directory, names may start from it, by whichever descriptor."""
+        if stat.directory:
+            if len(self._directories) >= _MANY:
+                self._directories.clear()
+            self._directories[stat.id] = path
+
+    def used(self, task: Task, dirfd: int, base: FileId, name: bytes) -> bytes:
+        """The name made absolute, b"" if it starts from a directory that nobody knows any more.
+
+        Descriptors are duplicated, closed and taken again without a call that stops: so the record tells which
+        directory was behind `dirfd`.
+        """
+        if name.startswith(b"/"):
+            return look.absolute(b"", name)
+        if dirfd == kernel.AT_FDCWD:
+            start = look.working_directory(task, self._places.epoch)
+        else:
+            start = self._directories.get(base) or self._held_directory(task, dirfd, base)
+        return look.own_path(task.tid, look.absolute(start, name)) if start.startswith(b"/") else b""
+
+    def _held_directory(self, task: Task, fd: int, base: FileId) -> bytes:
+        seen = look.descriptor(task.tid, fd)
+        if seen is None or seen[1].id != base:
+            return b""
+        self.note(*seen)
+        return seen[0]
+
+    def true(self, task: Task, fd: int, used: bytes, stat: Stat) -> bytes:
+        """The true path of the file that was opened as `used`, b"" if it is not there any more under that name.
+
+        `fd` is what the open returned: it may still be open.
+        """
+        directory, _, last = used.rpartition(b"/")
+        base = self._true.get(directory)
+        if base is None:
+            base = self._directory(directory)
+        if base:
+            path = (base if base != b"/" else b"") + b"/" + last
+            found = kernel.statx(path, flags=_NOFOLLOW)
+            if found is not None and found.id == stat.id:
+                return path
+        return self._followed(used, stat) or self.held(task, fd, stat)
+
+    def _directory(self, named: bytes) -> bytes:
+        true = _true_path(named or b"/")
+        if len(self._true) >= _MANY:
+            self._true.clear()
+        self._true[named] = true
+        return true
+
+    def _followed(self, used: bytes, stat: Stat) -> bytes:
+        found = kernel.statx(used)
+        return _true_path(used) if found is not None and found.id == stat.id else b""
+
+    def held(self, task: Task, fd: int, stat: Stat) -> bytes:
+        """The path behind a descriptor, if that is (still) the file with this state; else b""."""
+        seen = look.descriptor(task.tid, fd)
+        return seen[0] if seen is not None and seen[1].id == stat.id else b""
+
+
+def _true_path(path: bytes) -> bytes:
+    with contextlib.suppress(OSError):
+        fd = os.open(path, _O_PATH)
+        try:
+            return os.readlink(b"/proc/self/fd/%d" % fd)
+        finally:
+            os.close(fd)
+    return b""

@@ -1,0 +1,68 @@
+"""Places that can be patched: all of a file are found at once, when the first one in it is met.
+
+The program's own memory is searched, not the file: nothing is opened for it. What is found has at least seven bytes in
+common with what compilers make of a call, its number among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from shark.recorder.injecting import Region
+from shark.recorder.layout import NR_OPEN, NR_OPENAT
+from shark.recorder.patterns import JUMP, PATTERNS, SYSCALL
+from shark.tuples import NamedTuple
+
+Read = Callable[[int, int], bytes]
+"""Reads memory: address, size. Raises OSError."""
+
+
+class Site(NamedTuple):
+    """An instruction that a jump can replace: its address, the number of the call behind it, what must be moved."""
+
+    address: int
+    number: int
+    moved: bytes
+
+
+class Sites:
+    """What was found in a run, by file: offsets in it."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[bytes, int], list[Site]] = {}
+
+    def of_file(self, regions: list[Region], address: int, read: Read) -> Iterator[Site]:
+        """All places in the file that is mapped at `address`. Raises OSError."""
+        here = next((region for region in regions if region.start <= address < region.end), None)
+        if here is None or not here.inode:
+            return
+        for region in regions:
+            if region.executable and not region.shared and (region.device, region.inode) == (here.device, here.inode):
+                yield from self._of_region(region, read)
+
+    def _of_region(self, region: Region, read: Read) -> Iterator[Site]:
+        key = region.device, region.inode
+        known = self._known.get(key)
+        if known is None:
+            shift = region.offset - region.start
+            known = [
+                site._replace(address=site.address + shift)
+                for site in found_in(read(region.start, region.end - region.start), region.start)
+            ]
+            self._known[key] = known
+        for site in known:
+            address = site.address - region.offset + region.start
+            if region.start <= address < region.end:
+                yield site._replace(address=address)
+
+
+def found_in(code: bytes, start: int) -> Iterator[Site]:
+    """The places in a piece of code that lies at `start`."""
+    for number in (NR_OPEN, NR_OPENAT):
+        for pattern in PATTERNS:
+            wanted = pattern.for_call(number) + SYSCALL
+            at = code.find(wanted)
+            while at >= 0:
+                last = at + len(wanted) - len(SYSCALL) - JUMP
+                yield Site(start + last, number, code[last : last + JUMP] if pattern.moved else b"")
+                at = code.find(wanted, at + 1)

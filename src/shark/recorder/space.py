@@ -1,0 +1,126 @@
+"""An address space in which the recorder lies: its memory, its patched sites, its page of trampolines."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+
+from shark.recorder import layout
+from shark.recorder.patterns import JUMP
+from shark.tuples import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Final
+
+_ROOM: Final = 64
+"""Bytes of a page of trampolines for each; the first hold the address that all of them jump to."""
+
+DATA: Final = 32
+"""Where in a trampoline its data lie: the address behind the site's `syscall`, and the call's number."""
+
+_CODE: Final = 13
+_REACH: Final = 0x7FF00000  # of a jump, less some room for what lies around its ends
+
+
+class Near(NamedTuple):
+    """A page of trampolines, and how many of them are taken."""
+
+    address: int
+    taken: int
+
+
+class Space:
+    """What shark has put into one address space. Memory belongs to address spaces, not to processes: a fork copies
+    it, a vfork shares it, an exec drops it. `pid` is a process that lives in it.
+    """
+
+    def __init__(self, pid: int, process: int) -> None:
+        self.pid = pid
+        self.process = process
+        self.near: list[Near] = []
+        self.sites: set[int] = set()
+        self.guests = 0  # further processes that live in here for a while (vfork): then all make plain calls
+        self.watched = -1
+        self.plain = False
+        self._memory = -1
+
+    def copy(self, pid: int, process: int) -> Space:
+        """The space of a child that was forked from one that lives in this."""
+        child = Space(pid, process)
+        child.near = list(self.near)
+        child.sites = set(self.sites)
+        child.watched, child.plain = self.watched, self.plain
+        return child
+
+    def read(self, address: int, size: int) -> bytes:
+        """Bytes of its memory. Raises OSError."""
+        return os.pread(self._file(), size, address)
+
+    def write(self, address: int, content: bytes) -> None:
+        """Overwrite memory, whatever its protection. Raises OSError."""
+        if os.pwrite(self._file(), content, address) != len(content):
+            raise OSError(f"{len(content)} bytes at {address:#x} of process {self.pid} could not be written")
+
+    def _file(self) -> int:
+        if self._memory < 0:
+            self._memory = os.open(f"/proc/{self.pid}/mem", os.O_RDWR | os.O_CLOEXEC)
+        return self._memory
+
+    def close(self) -> None:
+        """Let its memory go."""
+        if self._memory >= 0:
+            os.close(self._memory)
+            self._memory = -1
+
+    def describe(self) -> None:
+        """Write the page that tells the stub who it works for, and what it may do. Raises OSError."""
+        hot = not self.plain and not self.guests
+        self.write(layout.PAGE, struct.pack("=IIi", hot, self.process, self.watched))
+
+    def describe_if_there(self) -> None:
+        """The same, of a process that may have gone."""
+        with contextlib.suppress(OSError):
+            self.describe()
+
+    def add_near(self, address: int) -> None:
+        """A new page for trampolines has been mapped. Raises OSError."""
+        self.write(address, struct.pack("=Q", layout.CODE))
+        self.near.append(Near(address, 0))
+
+    def near_of(self, site: int) -> int:
+        """The index of a page of trampolines with room that a jump from `site` can reach, -1 without one."""
+        for index, near in enumerate(self.near):
+            if abs(near.address - site) < _REACH and (near.taken + 2) * _ROOM <= 4096:
+                return index
+        return -1
+
+    def patch(self, site: int, number: int, moved: bytes) -> None:
+        """Have the instruction at `site` jump to a trampoline of its own, which begins with `moved`; no thread may be
+        running. Raises OSError.
+
+        The `syscall` behind it stays.
+        """
+        index = self.near_of(site)
+        near = self.near[index]
+        at = near.address + _ROOM * (near.taken + 1)
+        size = len(moved) + _CODE
+        load = b"\x4c\x8d\x1d" + struct.pack("=i", DATA - (size - 6))  # lea data(%rip), %r11
+        jump = b"\xff\x25" + struct.pack("=i", near.address - (at + size))  # jmp *near(%rip)
+        code = (moved + load + jump).ljust(DATA, b"\xcc")
+        self.write(at, code + struct.pack("=QI", site + JUMP + 2, number))
+        self.write(site, b"\xe9" + struct.pack("=i", at - (site + JUMP)))
+        self.near[index] = near._replace(taken=near.taken + 1)
+        self.sites.add(site)
+
+    def trampoline(self, ip: int) -> int:
+        """The address of the data of the trampoline in which `ip` lies, 0 if it lies in none."""
+        for near in self.near:
+            if near.address + _ROOM <= ip < near.address + _ROOM * (near.taken + 1):
+                return ip - (ip - near.address) % _ROOM + DATA
+        return 0
+
+    def site_data(self, address: int) -> tuple[int, int]:
+        """(address behind the site's `syscall`, the call's number). Raises OSError."""
+        end, number = struct.unpack("=QI", self.read(address, 12))
+        return end, number
