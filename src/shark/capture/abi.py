@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from typing import Final, NamedTuple
 
 from shark.capture.numbers import NUMBERS
 from shark.capture.table import ROWS, Row
 from shark.errors import EXIT_RUN, SharkError
+from shark.tuples import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Final
 
 AUDIT_X86_64: Final = 0xC000003E
 AUDIT_I386: Final = 0x40000003
@@ -24,7 +27,28 @@ X32_BIT: Final = 0x40000000
 CLONE3: Final = 435
 """The number of clone3, the same in every convention."""
 
-_X32_ONLY: Final = {520: "execve", 545: "execveat", 519: "recvmsg", 537: "recvmmsg", 521: "ptrace"}
+OPENAT: Final = 257
+"""The number of openat on x86-64."""
+
+LET_THROUGH: Final = 0x70000000
+"""The page from which hot processes of x86-64 make calls that do not stop (see shark.recorder)."""
+
+TRAP_MAGIC: Final = 0x6B726168
+"""The first argument of an openat2 by which the recorder's code asks for a look."""
+
+_X32_ONLY: Final = {
+    520: "execve",
+    545: "execveat",
+    519: "recvmsg",
+    537: "recvmmsg",
+    521: "ptrace",
+    514: "ioctl",
+    529: "waitid",
+    532: "vmsplice",
+    539: "process_vm_readv",
+    540: "process_vm_writev",
+    543: "io_setup",
+}
 """x32 calls whose numbers differ from x86-64's (arch/x86/entry/syscalls/syscall_64.tbl)."""
 
 

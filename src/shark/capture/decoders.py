@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
 
-from shark.capture import execs, names, opens, others
+from shark.capture import channels, execs, names, opens, others
 from shark.capture.tasks import Finish, Task
+from shark.tuples import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Final
+
     from shark.capture.supervisor import Supervisor
 
 Enter = Callable[["Supervisor", Task, tuple[int, ...]], "Finish | None"]
@@ -18,9 +20,24 @@ IN_LOOP: Final = frozenset(
     {
         others.enter_clone,
         others.enter_clone3,
-        others.enter_connect,
+        channels.enter_accept,
+        channels.enter_attach,
+        channels.enter_connect,
+        channels.enter_ipc,
+        channels.enter_map,
+        channels.enter_bind,
+        channels.enter_datagrams,
+        channels.enter_old_map,
+        channels.enter_queue,
+        channels.enter_read_process,
+        channels.enter_send_message,
+        channels.enter_take_message,
+        channels.enter_write_process,
+        channels.enter_socketpair,
+        channels.enter_uncounted,
+        channels.enter_wait,
         others.enter_io_uring,
-        others.enter_listener,
+        others.enter_own_filter,
         others.enter_ptrace,
         others.enter_receive,
         others.enter_receive_many,
@@ -51,9 +68,24 @@ DECODERS: Final[dict[str, Enter]] = {
     "empty": names.enter_empty,
     "touch": names.enter_touch,
     "view": others.enter_view,
-    "connect": others.enter_connect,
+    "connect": channels.enter_connect,
+    "accept": channels.enter_accept,
+    "socketpair": channels.enter_socketpair,
+    "datagrams": channels.enter_datagrams,
+    "bind": channels.enter_bind,
+    "map": channels.enter_map,
+    "old_map": channels.enter_old_map,
+    "attach": channels.enter_attach,
+    "queue": channels.enter_queue,
+    "send_message": channels.enter_send_message,
+    "take_message": channels.enter_take_message,
+    "ipc": channels.enter_ipc,
+    "read_process": channels.enter_read_process,
+    "write_process": channels.enter_write_process,
+    "uncounted": channels.enter_uncounted,
+    "wait": channels.enter_wait,
     "socketcall": others.enter_socketcall,
     "ptrace": others.enter_ptrace,
-    "listener": others.enter_listener,
+    "own_filter": others.enter_own_filter,
     "io_uring": others.enter_io_uring,
 }

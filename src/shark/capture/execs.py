@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import time
-from typing import TYPE_CHECKING
 
 from shark.capture import kernel, look
 from shark.capture.tasks import Finish, Later, Process, Task
 from shark.events import ImageStarted, Missing, Sighting, SubRun
+from shark.tuples import TYPE_CHECKING
 from shark.values import Stat
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ def enter_exec(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
     begin = s.tick()
     used = b"" if not name else s.places.used(task, a[0], name)
     s.exec_names[task.tid] = (begin, used)
+    if task.process.started:
+        s.holdings.at_exec_entry(task.process)
 
     def finish(s: Supervisor, task: Task, result: int) -> Later | None:
         s.exec_names.pop(task.tid, None)
@@ -43,13 +45,12 @@ def started(s: Supervisor, task: Task, begin: int, used: bytes) -> Later:
     """An exec has succeeded: look at the new image while it stands at its first instruction."""
     tid, process = task.tid, task.process
     stat = kernel.statx(b"/proc/%d/exe" % tid)
-    try:
-        path = os.readlink(b"/proc/%d/exe" % tid).removesuffix(b" (deleted)")
-    except OSError:
-        path = used
+    process.program = None if stat is None else stat.version
+    path = process.image or used
     argv = _arguments(tid)
     cwd = look.working_directory(task, s.places.epoch)
-    named = s.places.stat(task, kernel.AT_FDCWD, used, follow=True) if used else None
+    # A script has another name than the program that runs.
+    named = s.places.stat(task, kernel.AT_FDCWD, used, follow=True) if used and used != path else None
     direct = named is None or stat is None or named.id == stat.id
     scripts = () if stat is None or direct else _scripts(s, task, used, stat)
     exe = s.places.settled(process, path, used if direct and used else path, stat)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import stat as stat_bits
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from shark.capture import look
 from shark.capture.tasks import Task
-from shark.events import WRITE, Event, Opened
+from shark.events import READ, WRITE, Event, Opened
+from shark.tuples import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from shark.capture.supervisor import Supervisor
@@ -47,6 +47,8 @@ def _inherited(s: Supervisor, task: Task, fd: int) -> Opened | None:
     append = bool(flags & os.O_APPEND)
     if not access:
         return None
+    holds = task.process.holds
+    holds.may_read = holds.may_read or bool(access & READ)
     before = None
     if access & WRITE:
         before = s.keeper.before(stat)

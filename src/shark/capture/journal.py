@@ -4,6 +4,9 @@ A text file: a magic line, then one JSON array an event: [code, fields...]. The 
 `events.EVENT_TYPES`. It is written through a shared mapping, in chunks that are allocated before they are touched: what
 is in it survives the writer's SIGKILL without a system call an event, and a full disk is an error at a chunk's
 allocation instead of a fatal signal in the middle of one. Unused room is NUL bytes, at which reading stops.
+
+Who makes the record follows the journal while the run goes on. What no disk will take is written into a memory file
+instead, which does not survive a crash, but is followed all the same.
 """
 
 from __future__ import annotations
@@ -11,40 +14,57 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
-from collections.abc import Callable, Iterator
-from functools import cache
-from types import NoneType, UnionType
-from typing import Any, get_args, get_origin, get_type_hints
 
 from shark import jsontext
-from shark.errors import RecordDamaged
-from shark.events import EVENT_TYPES, Event
+from shark.events import EVENT_TYPES, Event, Opened
 
 MAGIC = b"shark-journal/1\n"
 _CHUNK = 1 << 20
 _CODES = {kind: code for code, kind in enumerate(EVENT_TYPES)}
 
 
-class JournalWriter:
-    """Appends events to a new file `path` (made with mode 0600). Raises OSError when it cannot be made or grown."""
+_OPENED = _CODES[Opened]
 
-    def __init__(self, path: bytes | str) -> None:
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+def _plain(event: Event) -> object:
+    """What is written for an event. Most are opens: these are laid out here, which the encoder would ask back for."""
+    if type(event) is Opened:
+        begin, end, process, access, (path, used, stat), created, truncated, append, before, via = event
+        if stat is not None and before is None:
+            identity, *rest = stat
+            shown = path.decode("utf-8", "surrogateescape")
+            named = shown if used == path else used.decode("utf-8", "surrogateescape")
+            file = [shown, named, [[*identity], *rest]]
+            return [_OPENED, begin, end, process, access, file, created, truncated, append, None, via]
+    return (_CODES[type(event)], *event)
+
+
+class JournalWriter:
+    """Appends events to the file `fd`, an empty one that it may grow. Raises OSError when it cannot be grown."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
         self._size = 0
         self._position = 0
-        try:
-            self._map = self._grow(len(MAGIC))
-        except OSError:
-            os.close(self._fd)
-            os.unlink(path)
-            raise
+        self._map = self._grow(len(MAGIC))
         self._put(MAGIC)
 
-        fcntl.flock(self._fd, fcntl.LOCK_EX)
+    @classmethod
+    def create(cls, path: bytes | str) -> JournalWriter:
+        """Make a new journal at `path` (mode 0600), locked as one being written. Raises OSError, with nothing left."""
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            writer = cls(fd)
+        except OSError:
+            os.close(fd)
+            os.unlink(path)
+            raise
+        lock(fd)
+        return writer
 
     def write(self, event: Event) -> None:
         """Append one event; raises OSError (ENOSPC …) with the journal intact up to the event before."""
-        line = jsontext.dumps((_CODES[type(event)], *event)) + b"\n"
+        line = jsontext.dumps_short(_plain(event)) + b"\n"
         if self._position + len(line) > self._size:
             self._map.close()
             self._map = self._grow(len(line))
@@ -71,81 +91,25 @@ class JournalWriter:
         os.ftruncate(self._fd, self._position)
         os.close(self._fd)
 
+    def leave(self) -> None:
+        """Close the file as it is: a fork of this process goes on with it."""
+        self._map.close()
+        os.close(self._fd)
+
+
+def lock(fd: int) -> None:
+    """Mark an open journal as one that is still needed, while this process (or a copy of it) holds it open: flock(2).
+
+    Waits only for somebody who is just asking whether it is.
+    """
+    fcntl.flock(fd, fcntl.LOCK_SH)
+
 
 def is_being_written(path: bytes | str) -> bool:
-    """True while the process that writes this journal is alive: it holds a lock on it (flock(2))."""
+    """True while somebody who writes or follows this journal is alive. Raises OSError where it cannot be opened."""
     with open(path, "rb") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
     return False
-
-
-def read_journal(path: bytes | str) -> Iterator[Event]:
-    """The events of a journal in order, up to its end or to the line that was being written when its writer died.
-
-    Raises RecordDamaged for a file that is not a journal, or has a line that is none; OSError where it cannot be read.
-    """
-    with open(path, "rb") as file:
-        if file.read(len(MAGIC)) != MAGIC:
-            raise RecordDamaged(
-                f"{os.fsdecode(path)} is no journal of this version: it does not begin with {MAGIC.decode().strip()!r}",
-                "A newer shark may have written it.",
-            )
-        for line in file:
-            if line[0] == 0 or not line.endswith(b"\n") or b"\0" in line:
-                return  # the end, or an event cut short
-            yield _parse(line, path)
-
-
-def _parse(line: bytes, path: bytes | str) -> Event:
-    try:
-        code, *fields = jsontext.loads(line)
-        event: Event = _revive(_kind(code), fields)
-        return event
-    except (ValueError, TypeError, IndexError, KeyError) as problem:
-        raise RecordDamaged(
-            f"{os.fsdecode(path)} has a line that is no event: {problem}", "What stands before it can be recovered."
-        ) from problem
-
-
-def _kind(code: Any) -> type[tuple[object, ...]]:
-    if type(code) is not int or not 0 <= code < len(EVENT_TYPES):
-        raise ValueError(f"{code!r} is no event's code")
-    return EVENT_TYPES[code]
-
-
-def _revive(kind: Any, fields: list[Any]) -> Any:
-    """A NamedTuple of type `kind` from the JSON array of its fields."""
-    converters = _converters(kind)
-    if len(fields) != len(converters):
-        raise ValueError(f"{kind.__name__} has {len(converters)} fields, this line {len(fields)}")
-    return kind(*(convert(field) for convert, field in zip(converters, fields, strict=True)))
-
-
-@cache
-def _converters(kind: Any) -> tuple[Callable[[Any], Any], ...]:
-    hints = get_type_hints(kind)
-    return tuple(_converter(hints[name]) for name in kind._fields)
-
-
-def _converter(hint: Any) -> Callable[[Any], Any]:
-    """What turns a field's JSON back into the type that its annotation names."""
-    if get_origin(hint) is UnionType:
-        inner = _converter(next(part for part in get_args(hint) if part is not NoneType))
-        return lambda value: None if value is None else inner(value)
-    if get_origin(hint) is tuple:
-        each = _converter(get_args(hint)[0])
-        return lambda value: tuple(map(each, _checked(list, value)))
-    if hint is bytes:
-        return lambda value: _checked(str, value).encode("utf-8", "surrogateescape")
-    if hasattr(hint, "_fields"):
-        return lambda value: _revive(hint, _checked(list, value))
-    return lambda value: _checked(hint, value)
-
-
-def _checked(hint: type, value: Any) -> Any:
-    if not isinstance(value, (int, float) if hint is float else hint):
-        raise TypeError(f"expected {hint.__name__}, got {value!r}")
-    return value

@@ -22,10 +22,13 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import NoReturn
 
 from shark.capture import kernel
 from shark.errors import EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_RUN, SharkError
+from shark.tuples import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
 class Link:
@@ -88,35 +91,65 @@ def _raise_limit(kind: int) -> None:
             return
 
 
-def launch(
-    argv: Sequence[bytes], environ: Mapping[bytes, bytes], program: bytes, supervise: Callable[[Link], None]
-) -> NoReturn:
-    """Become the command `argv`, traced by a supervisor that runs `supervise`. Never returns.
+def fork_apart(live: Callable[[], None]) -> None:
+    """Do `live` in a process that is nobody's child here: forked twice, so that no wait of the command's ever finds it.
 
-    `program` is the seccomp filter, b"" for none. Raises SharkError when tracing is not possible; a command that cannot
-    be executed ends the process with 127 or 126 and the shell's message.
+    Raises SharkError if there can be no process.
     """
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # it is None where the descriptor was closed at the start
             stream.flush()
-    reading, their_writing = os.pipe()
-    their_reading, writing = os.pipe()
-    target = os.getpid()
     adopts = kernel.adopts_orphans()
     if adopts:
-        kernel.adopt_orphans(adopt=False)  # else the supervisor would be the command's child, which a wait would find
+        kernel.adopt_orphans(adopt=False)  # else it would be the command's child all the same
     try:
         middle = os.fork()
     except OSError as failure:
         raise SharkError(f"the supervisor could not be started: {failure.strerror}", "", EXIT_RUN) from failure
     if middle == 0:
-        _become_supervisor(Link(target, their_reading, their_writing), (reading, writing), supervise)
-    os.close(their_reading)
-    os.close(their_writing)
+        _live_apart(live)
     with contextlib.suppress(ChildProcessError):  # whoever ignores SIGCHLD has no zombies: it has ended either way
         os.waitpid(middle, 0)
     if adopts:
         kernel.adopt_orphans(adopt=True)
+
+
+def _live_apart(live: Callable[[], None]) -> NoReturn:
+    code = 1
+    try:
+        if os.fork():
+            os._exit(0)
+        live()
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def launch(
+    argv: Sequence[bytes],
+    environ: Mapping[bytes, bytes],
+    program: bytes,
+    supervise: Callable[[Link], None],
+    dress: Callable[[], None] | None = None,
+) -> NoReturn:
+    """Become the command `argv`, traced by a supervisor that runs `supervise`. Never returns.
+
+    `program` is the seccomp filter, b"" for none. `dress` is called last of all before the command takes over. Raises
+    SharkError when tracing is not possible; a command that cannot be executed ends the process with 127 or 126 and the
+    shell's message.
+    """
+    reading, their_writing = os.pipe()
+    their_reading, writing = os.pipe()
+    link = Link(os.getpid(), their_reading, their_writing)
+
+    def live() -> None:
+        os.close(reading)
+        os.close(writing)
+        supervise(link)
+
+    fork_apart(live)
+    os.close(their_reading)
+    os.close(their_writing)
     paths = candidates(argv[0], environ)  # before the filter: each that is not there would be two stops
     problem = _hand_shake(reading, writing)
     if problem:
@@ -130,20 +163,9 @@ def launch(
                 "Try `shark run --no-seccomp`.",
                 EXIT_RUN,
             )
+    if dress is not None:
+        dress()
     execute(argv, environ, paths)
-
-
-def _become_supervisor(link: Link, others: tuple[int, int], supervise: Callable[[Link], None]) -> NoReturn:
-    code = 1
-    try:
-        if os.fork():
-            os._exit(0)
-        for fd in others:
-            os.close(fd)
-        supervise(link)
-        code = 0
-    finally:
-        os._exit(code)
 
 
 def _hand_shake(reading: int, writing: int) -> str:
@@ -151,6 +173,8 @@ def _hand_shake(reading: int, writing: int) -> str:
         pid = answers.readline()
         if not pid:
             return "the supervisor could not be started"
+        if not pid.strip().isdigit():  # it failed before it could say who it is
+            return pid.rstrip(b"\0\n").decode(errors="replace")
         kernel.allow_tracer(int(pid))
         os.write(writing, b".")
         os.close(writing)

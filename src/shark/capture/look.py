@@ -46,6 +46,14 @@ def _is_so_named(path: bytes, stat: Stat) -> bool:
     return named is not None and named.id == stat.id
 
 
+def program(tid: int) -> bytes:
+    """The path of the file that a thread executes, b"" when hidden; of one that was removed, where it was."""
+    try:
+        return _readlink(b"/proc/%d/exe" % tid).removesuffix(_DELETED)
+    except OSError:
+        return b""
+
+
 def descriptor_flags(tid: int, fd: int) -> int | None:
     """The open(2) flags of a descriptor, from fdinfo (proc(5)); None when it is gone or hidden."""
     try:
@@ -132,13 +140,13 @@ def usage(pid: int) -> Usage | None:
     fields = text.rpartition(b")")[2].split(None, 14)
     status = slurp(b"/proc/%d/status" % pid)
     io = slurp(b"/proc/%d/io" % pid)
-    rss = _figure(status, b"VmHWM:")
+    rss = figure(status, b"VmHWM:")
     return Usage(
         int(fields[11]) / _TICKS,
         int(fields[12]) / _TICKS,
         rss * 1024 if rss >= 0 else -1,
-        _figure(io, b"rchar:"),
-        _figure(io, b"wchar:"),
+        figure(io, b"rchar:"),
+        figure(io, b"wchar:"),
     )
 
 
@@ -156,8 +164,8 @@ def usage_since(before: Usage | None, pid: int) -> Usage | None:
     )
 
 
-def _figure(text: bytes, name: bytes) -> int:
-    """The number behind `name` in a file of /proc, -1 if it is not there."""
+def figure(text: bytes, name: bytes) -> int:
+    """The number behind `name` in the text of a file of /proc, -1 if it is not there."""
     _, found, rest = text.partition(name)
     return int(rest.split(None, 1)[0]) if found else -1
 
@@ -182,7 +190,12 @@ def slurp(path: bytes) -> bytes:
 def family(tid: int) -> tuple[int, int]:
     """The process that a thread belongs to, and that process's parent; (0, 0) when it is gone."""
     status = slurp(b"/proc/%d/status" % tid)
-    return max(0, _figure(status, b"\nTgid:")), max(0, _figure(status, b"\nPPid:"))
+    return max(0, figure(status, b"\nTgid:")), max(0, figure(status, b"\nPPid:"))
+
+
+def is_traced(tid: int) -> bool:
+    """Whether anybody traces this thread: whoever was reaped by its tracer has none any more."""
+    return figure(slurp(b"/proc/%d/status" % tid), b"\nTracerPid:") > 0
 
 
 def mount_namespace(pid: int | str) -> bytes:

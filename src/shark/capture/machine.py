@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import struct
 
 from shark.capture import kernel
 
 _I386_SIZE = 17 * 4  # struct user_regs_struct32
+_AMD64_SIZE = 27 * 8  # struct user_regs_struct; rax, the result, is word 10
+_ERESTARTNOHAND = 514
+_NOT_RESTARTED = frozenset({0, 19, 45, 47, 43, 288, 65, 220, 128, 208, 333, 232, 281, 441, 426})
+"""read and readv, recvfrom, recvmsg, accept, accept4 (with a time limit), semop, semtimedop, rt_sigtimedwait,
+io_getevents, io_pgetevents, epoll_wait, epoll_pwait, epoll_pwait2, io_uring_enter: the numbers of x86-64."""
 _AARCH64_NUMBER = 8  # x8
 
 
@@ -54,6 +60,20 @@ class Machine:
         if self._number is None:
             return self._set_system_call(tid)
         return self._set(tid, kernel.NT_PRSTATUS, self._number, 0xFFFFFFFFFFFFFFFF)
+
+    def resume_interrupted(self, tid: int) -> None:
+        """Let a waiting call go on that our own interruption has ended with EINTR.
+
+        Most calls begin again by themselves; these never do (signal(7)), and a program may take EINTR for a signal that
+        it was sent. With ERESTARTNOHAND for a result the kernel begins them again, unless there is a handler to run:
+        then it is EINTR after all. Only x86-64 looks at the result that late (the kernel's arch_do_signal_or_restart).
+        """
+        if self._number is None or self._read(tid) != _AMD64_SIZE:
+            return
+        (result,) = struct.unpack_from("=q", self._registers, 8 * 10)
+        (number,) = struct.unpack_from("=Q", self._registers, 8 * self._number)
+        if result == -errno.EINTR and number in _NOT_RESTARTED:
+            self._set(tid, kernel.NT_PRSTATUS, 10, -_ERESTARTNOHAND & 0xFFFFFFFFFFFFFFFF)
 
     def _set(self, tid: int, kind: int, word: int, value: int) -> bool:
         self._vector[1] = len(self._registers)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
-from typing import NamedTuple
 
 from shark.capture import kernel
+from shark.tuples import NamedTuple
 from shark.values import Stat
 
 
@@ -16,9 +15,6 @@ class Mount(NamedTuple):
     dev: int
     root: bytes
     point: bytes
-
-
-_ESCAPE = re.compile(rb"\\([0-7]{3})")
 
 
 def parse_mountinfo(text: bytes) -> list[Mount]:
@@ -34,7 +30,9 @@ def parse_mountinfo(text: bytes) -> list[Mount]:
 
 
 def _unescape(word: bytes) -> bytes:
-    return _ESCAPE.sub(lambda match: bytes([int(match[1], 8)]), word) if b"\\" in word else word
+    """A word of mountinfo as it was before space, tab, line feed and backslash became octal escapes."""
+    first, *rest = word.split(b"\\")
+    return first + b"".join(bytes([int(part[:3], 8)]) + part[3:] for part in rest)
 
 
 def below(directory: bytes, path: bytes) -> bytes | None:

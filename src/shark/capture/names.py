@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat as stat_bits
-from typing import TYPE_CHECKING
 
 from shark.capture import kernel, look
 from shark.capture.tasks import Finish, Later, Task
@@ -21,6 +20,7 @@ from shark.events import (
     Symlinked,
     Touched,
 )
+from shark.tuples import TYPE_CHECKING
 from shark.values import Stat
 
 if TYPE_CHECKING:
@@ -52,13 +52,16 @@ def enter_rename(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None
             if replaced is not None and replaced.stat.id == moved.id and not exchanged:
                 return None  # two names of one file: the call does nothing (rename(2))
             number, end = task.process.number, s.tick()
+            lost = s.keeper.after_all(replaced)
             if replaced is not None and not exchanged:
                 s.keeper.removed(replaced.stat)
-            if moved.directory:
+            if moved.directory or exchanged:
                 s.places.epoch += 1
+                if s.recorder is not None:
+                    s.recorder.forget_directories()
             source = _outside(s, task, old_path, path, moved)
             file = s.places.settled(task.process, path, path, moved)
-            return lambda: s.emit(Renamed(begin, end, number, source, file, replaced, exchanged))
+            return lambda: s.emit(Renamed(begin, end, number, source, file, lost, exchanged))
 
         return finish
 
@@ -174,11 +177,12 @@ def enter_remove(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None
         where = path if before is None else s.places.settled(task.process, path, path, before.stat).path
 
         def finish(s: Supervisor, task: Task, result: int) -> Later | None:
-            if result != 0 or before is None:
+            lost = s.keeper.after_all(before)
+            if result != 0 or lost is None:
                 return None
             number, end = task.process.number, s.tick()
-            s.keeper.removed(before.stat)
-            return lambda: s.emit(Removed(begin, end, number, where, before))
+            s.keeper.removed(lost.stat)
+            return lambda: s.emit(Removed(begin, end, number, where, lost))
 
         return finish
 
@@ -246,3 +250,7 @@ def _touched(s: Supervisor, task: Task, dirfd: int, name: bytes) -> Sighting | N
         return s.places.sighting(task, dirfd, name, follow=True)
     seen = look.descriptor(task.tid, look.signed(dirfd))
     return s.places.settled(task.process, seen[0], seen[0], seen[1]) if seen else None
+
+
+CHANGING = frozenset({enter_rename, enter_link, enter_symlink, enter_mkdir, enter_mknod, enter_remove})
+"""What changes where names lead."""

@@ -7,17 +7,18 @@ import os
 import stat as stat_bits
 import struct
 from functools import partial
-from typing import TYPE_CHECKING
 
 from shark.capture import kernel, look
-from shark.capture.tasks import Finish, Later, Task
+from shark.capture.tasks import AtOnce, Finish, Later, Process, Task
 from shark.events import LIST, READ, WRITE, Before, Missing, Opened, Sighting
+from shark.tuples import TYPE_CHECKING
 from shark.values import Stat
 
 if TYPE_CHECKING:
     from shark.capture.supervisor import Supervisor
 
-_CHANGING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+CHANGING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+"""Flags of an open that may change a file, or the names of files."""
 _O_PATH = os.O_PATH
 _O_TMPFILE = 0o20000000  # the bit of O_TMPFILE that is not O_DIRECTORY
 _NOWHERE = (-errno.ENOENT, -errno.ENOTDIR)
@@ -25,6 +26,8 @@ _SINKS = (b"/dev/null", b"/dev/tty", b"/dev/zero", b"/dev/full")
 SUBRUN_MARK = b"/proc/self/shark-run/"
 """A path that no kernel has. A `shark run` inside a run looks for it, with its own id as the last part: so the tracer
 learns of it, and nobody else is told anything."""
+BLOCK_MARK = b"/proc/self/shark-block/"
+"""Another such path: a process that wants a block recorded says the number of a descriptor (see hosting.py)."""
 
 
 def enter_open(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
@@ -49,11 +52,13 @@ def enter_creat(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
 
 
 def _enter(s: Supervisor, task: Task, dirfd: int, name: bytes, flags: int) -> Finish | None:
-    begin = s.tick()
     if flags & _O_PATH:
         return None  # not an access; the loop is told of every use of it that is one
-    if not flags & _CHANGING:
-        return partial(_finish_read, dirfd, name, begin)
+    if task.process.holds.writing or task.process.holds.shell:
+        s.tick()  # a moment before the call, at which something may turn out to be closed (Holdings.at_read)
+    begin = s.tick()
+    if not flags & CHANGING:
+        return partial(_finish_read, dirfd, name, flags, begin)
     if flags & _O_TMPFILE or flags & (os.O_CREAT | os.O_EXCL) == os.O_CREAT | os.O_EXCL or name in _SINKS:
         return partial(_finish_write, dirfd, name, flags, None, begin)
     return s.before(
@@ -66,7 +71,9 @@ def _enter(s: Supervisor, task: Task, dirfd: int, name: bytes, flags: int) -> Fi
     )
 
 
-def _finish_read(dirfd: int, name: bytes, begin: int, s: Supervisor, task: Task, result: int) -> Later | None:
+def _finish_read(
+    dirfd: int, name: bytes, flags: int, begin: int, s: Supervisor, task: Task, result: int
+) -> Later | None:
     if result < 0:
         return _failed(s, task, result, dirfd, name, begin)
     process = task.process
@@ -74,26 +81,66 @@ def _finish_read(dirfd: int, name: bytes, begin: int, s: Supervisor, task: Task,
     if seen is None:
         return _unseen(s, task, dirfd, name, begin, READ)
     path, stat = seen
+    if s.keeper.is_endangered(stat):
+        s.save_first(task, result, stat)
     named = _other_named(s, task, dirfd, name, stat) if len(process.tids) > 1 else None
+    if stat.regular and not flags & os.O_CLOEXEC:
+        process.holds.may_read = True
     key = path, name if name.startswith(b"/") else (dirfd, name)
+    if s.recorder is not None:
+        s.recorder.note(path, stat)
     state = stat, s.keeper.writes(stat.id)  # one a name: a file that goes on changing must not fill the memory
-    if process.seen.get(key) == state and named is None:
+    # What a shell opens once more it may read this time.
+    if process.seen.get(key) == state and named is None and not process.holds.shell:
         return None
     used = s.places.used(task, dirfd, name)
     file = s.places.settled(process, path, used, stat)
+    holding = s.holdings.at_read(task, result, begin, stat)
+    held = None if stat.regular else s.holdings.opened(task, result, path, stat, READ)
     end = s.tick()
 
     def later() -> None:
-        process.seen[key] = state
-        access = LIST if stat_bits.S_ISDIR(stat.mode) else READ
-        s.note_opened(path, stat)
-        s.keeper.opened(stat, access, emptied=False)
-        s.emit(Opened(begin, end, process.number, access, file, False, False, False, None, "open"))
+        if holding is not None:
+            s.emit(holding)
+        _tell_read(s, process, begin, end, key, state, file)
+        if held is not None:
+            s.holdings.gain(process, begin, end, held)
         if named is not None and named.stat is not None:
             s.keeper.opened(named.stat, READ, emptied=False)
             s.emit(Opened(begin, end, process.number, READ, named, False, False, False, None, "open"))
 
     return later
+
+
+def _tell_read(
+    s: Supervisor, process: Process, begin: int, end: int, key: object, state: tuple[Stat, int], file: Sighting
+) -> None:
+    stat = state[0]
+    process.seen[key] = state
+    access = LIST if stat_bits.S_ISDIR(stat.mode) else READ
+    s.note_opened(file.path, stat)
+    s.keeper.opened(stat, access, emptied=False)
+    s.emit(Opened(begin, end, process.number, access, file, False, False, False, None, "open"))
+
+
+def finish_read(
+    s: Supervisor, task: Task, dirfd: int, name: bytes, flags: int, begin: int, result: int
+) -> Later | None:
+    """What is to be told of an open for reading that a thread, which stands still, has just been through."""
+    return None if flags & _O_PATH else _finish_read(dirfd, name, flags, begin, s, task, result)
+
+
+def recorded(s: Supervisor, process: Process, begin: int, end: int, key: object, file: Sighting, flags: int) -> None:
+    """A regular file or a directory was opened for reading, and the process has not been stopped for it."""
+    stat = file.stat
+    assert stat is not None
+    process.holds.shown = None
+    if stat.regular:
+        process.holds.read.add(stat.id[:2])
+        process.holds.may_read = process.holds.may_read or not flags & os.O_CLOEXEC
+    state = stat, s.keeper.writes(stat.id)
+    if process.seen.get(key) != state:
+        _tell_read(s, process, begin, end, key, state, file)
 
 
 def _finish_write(
@@ -107,6 +154,10 @@ def _finish_write(
         return _unseen(s, task, dirfd, name, begin, access)
     path, stat = seen
     process = task.process
+    if s.recorder is not None:
+        s.recorder.note(path, stat)
+    process.holds.may_read = process.holds.may_read or bool(access & READ)
+    before = s.keeper.after_all(before)
     if before is not None and before.stat.id[:2] != stat.id[:2]:  # an overlay's copy-up changes the birth
         # Replaced between look and call: the digest would be another file's.
         before = Before(stat, "", "it was replaced while it was opened")
@@ -116,19 +167,25 @@ def _finish_write(
         created, before = False, Before(stat, "", "it was not found before it was opened")
     used = path if flags & _O_TMPFILE else s.places.used(task, dirfd, name)
     file = s.places.settled(process, path, used, stat)
+    held = s.holdings.opened(task, result, path, stat, access)
+    released = s.holdings.released(process, stat, begin) if stat.regular and not created else ()
     end = s.tick()
 
     def later() -> None:
         kind = LIST if stat_bits.S_ISDIR(stat.mode) else access
         truncated = bool(flags & os.O_TRUNC)
         s.note_opened(path, stat)
+        for event in released:
+            s.emit(event)
         s.keeper.opened(stat, kind, emptied=created or truncated)
         kept = before if kind & WRITE else None
         s.emit(
             Opened(begin, end, process.number, kind, file, created, truncated, bool(flags & os.O_APPEND), kept, "open")
         )
+        if held is not None:
+            s.holdings.gain(process, begin, end, held)
 
-    return later
+    return AtOnce(later)
 
 
 def _failed(s: Supervisor, task: Task, result: int, dirfd: int, name: bytes, begin: int) -> Later | None:
@@ -137,6 +194,11 @@ def _failed(s: Supervisor, task: Task, result: int, dirfd: int, name: bytes, beg
     process = task.process
     if name.startswith(SUBRUN_MARK):
         process.subrun = os.fsdecode(name[len(SUBRUN_MARK) :])
+        return None
+    if name.startswith(BLOCK_MARK):
+        number = name[len(BLOCK_MARK) :]
+        if s.on_block is not None and number.isdigit():
+            s.on_block(process, int(number))
         return None
     used = s.places.used(task, dirfd, name)
     if used in process.seen or not used.startswith(b"/"):
@@ -208,6 +270,7 @@ def enter_memfd(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
         path, stat = seen
         number, end = task.process.number, s.tick()
         event = Opened(begin, end, number, READ | WRITE, Sighting(path, path, stat), True, False, False, None, "open")
+        s.holdings.opened(task, result, path, stat, READ | WRITE)
 
         def later() -> None:
             s.keeper.opened(stat, READ | WRITE, emptied=True)
@@ -241,7 +304,9 @@ def given(s: Supervisor, task: Task, fd: int, begin: int, *, via: str, flags: in
     if stat_bits.S_ISDIR(stat.mode):
         access = LIST
     process = task.process
+    process.holds.may_read = process.holds.may_read or bool(access & READ)
     file = s.places.settled(process, path, path, stat)
+    held = s.holdings.opened(task, fd, path, stat, access)
     end = s.tick()
 
     def later() -> None:
@@ -251,5 +316,7 @@ def given(s: Supervisor, task: Task, fd: int, begin: int, *, via: str, flags: in
             before = Before(stat, "", "it was not seen before the descriptor was given")
         s.keeper.opened(stat, access, emptied=False)
         s.emit(Opened(begin, end, process.number, access, file, False, False, bool(flags & os.O_APPEND), before, via))
+        if held is not None:
+            s.holdings.gain(process, begin, end, held)
 
     return later

@@ -1,21 +1,21 @@
-"""Calls about processes, sockets and the tracer itself: clone, connect, recvmsg, ptrace, seccomp, io_uring, chdir …"""
+"""Calls about processes, sockets and the tracer itself: clone, recvmsg, ptrace, seccomp, io_uring, chdir …"""
 
 from __future__ import annotations
 
-import errno
-import os
 import struct
-from typing import TYPE_CHECKING
 
-from shark.capture import kernel, look, opens
+from shark.capture import channels, kernel, look, opens
 from shark.capture.tasks import Finish, Later, Task
-from shark.events import Connected
+from shark.tuples import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Final
+
     from shark.capture.supervisor import Supervisor
 
+_NEW_LISTENER = 8  # SECCOMP_FILTER_FLAG_NEW_LISTENER
+
 CLONE_UNTRACED = 0x00800000
-_AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
 _SOL_SOCKET, _SCM_RIGHTS = 1, 1
 
 
@@ -67,48 +67,16 @@ def enter_view(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
         s.places.epoch += 1
         if result == 0:
             look.refresh_view(task.process, task.tid, s.own_namespace)
+            if s.recorder is not None and task.process.hot is not None:
+                s.recorder.locate(task)
         return None
 
     return finish
-
-
-def enter_connect(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
-    """connect: (socket, address, length). What matters is to whom; EINPROGRESS counts as done."""
-    address = _address(kernel.read_memory(task.tid, a[1], min(a[2] & 0xFFFFFFFF, 128)))
-    if address is None:
-        return None
-    begin = s.tick()
-
-    def finish(s: Supervisor, task: Task, result: int) -> Later | None:
-        if result not in (0, -errno.EINPROGRESS):
-            return None
-        number, end = task.process.number, s.tick()
-        return lambda: s.emit(Connected(begin, end, number, *address))
-
-    return finish
-
-
-def _address(raw: bytes) -> tuple[str, str, int] | None:
-    """(family, address, port) of a struct sockaddr; None for a family that leads nowhere outside (netlink …)."""
-    if len(raw) < 3:
-        return None
-    family = struct.unpack_from("=H", raw)[0]
-    if family == _AF_INET and len(raw) >= 8:
-        return "inet", ".".join(map(str, raw[4:8])), struct.unpack_from("!H", raw, 2)[0]
-    if family == _AF_INET6 and len(raw) >= 24:
-        import ipaddress
-
-        return "inet6", str(ipaddress.IPv6Address(raw[8:24])), struct.unpack_from("!H", raw, 2)[0]
-    if family == _AF_UNIX:
-        path = raw[2:]
-        name = b"@" + path[1:].rstrip(b"\0") if path[:1] == b"\0" else path.split(b"\0", 1)[0]
-        return "unix", os.fsdecode(name), 0
-    return None
 
 
 def enter_socketcall(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
     """socketcall, the 32-bit multiplexer: (call, arguments *), see socketcall(2) and <linux/net.h>."""
-    handler = {3: enter_connect, 17: enter_receive, 19: enter_receive_many}.get(a[0])
+    handler = _SOCKET_CALLS.get(a[0])
     if handler is None:
         return None
     raw = kernel.read_memory(task.tid, a[1], 16)
@@ -184,15 +152,37 @@ def _descriptors(tid: int, header: int, word: int) -> list[int]:
     return fds
 
 
+_SOCKET_CALLS: Final = {
+    1: channels.enter_datagrams,
+    2: channels.enter_bind,
+    3: channels.enter_connect,
+    5: channels.enter_accept,
+    8: channels.enter_socketpair,
+    17: enter_receive,
+    18: channels.enter_accept,
+    19: enter_receive_many,
+}
+"""By the number of a socketcall: SYS_SOCKET, SYS_BIND, SYS_CONNECT, SYS_ACCEPT, SYS_SOCKETPAIR, SYS_RECVMSG,
+SYS_ACCEPT4, SYS_RECVMMSG."""
+
+
 def enter_ptrace(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
     """Ptrace by a tracee: it fails, as a process has one tracer only; the program may well notice."""
     s.nested_ptrace(task.process)
     return None
 
 
-def enter_listener(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
-    """Seccomp with NEW_LISTENER: calls that the listener answers never reach our filter."""
-    task.process.full = True
+def enter_own_filter(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
+    """seccomp, prctl: a filter of the program's own (whether it is one, flags of seccomp).
+
+    One by the places that calls are made from counts, too (PR_SET_SYSCALL_USER_DISPATCH). Calls that a listener
+    (NEW_LISTENER) answers never reach our filter; and the recorder must not make calls that the program's may punish.
+    """
+    if not a[0]:
+        return None
+    if a[1] & _NEW_LISTENER:
+        task.process.full = True
+    task.process.filtered = task.process.never_hot = True
     return None
 
 
@@ -202,6 +192,7 @@ def enter_io_uring(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | No
         # Only reached without a filter: the call is turned into one that does not exist.
         s.machine.skip_call(task.tid)
         return None
+    task.process.holds.uncounted = True
     number = task.process.number
 
     def finish(s: Supervisor, task: Task, result: int) -> Later | None:

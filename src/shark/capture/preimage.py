@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import NamedTuple
 
 from shark.capture import kernel
 from shark.events import READ, WRITE, Before
+from shark.tuples import NamedTuple
 from shark.values import FileId, Stat
 
 
@@ -39,7 +39,13 @@ class Keeper:
         self._read: set[FileId] = set()
         self._made: set[FileId] = set()
         self._written: dict[FileId, int] = {}
+        self._endangered: set[FileId] = set()
         self._digests: dict[tuple[FileId, int, int], Hashed] = {}
+
+    def forget(self) -> None:
+        """Begin anew: what was made, read or saved so far is from before, for one who listens from now on."""
+        for known in (self._read, self._made, self._written, self._digests, self._endangered):
+            known.clear()
 
     def writes(self, identity: FileId) -> int:
         """How often the run opened this file for writing: it tells contents apart that no stat can."""
@@ -51,6 +57,7 @@ class Keeper:
             return
         if emptied:
             self._made.add(stat.id)
+            self._endangered.discard(stat.id)
         elif access & READ and stat.id not in self._made:
             self._read.add(stat.id)
         if access & WRITE:
@@ -61,6 +68,7 @@ class Keeper:
         if stat.nlink <= 1:
             self._made.discard(stat.id)
             self._read.discard(stat.id)
+            self._endangered.discard(stat.id)
 
     def needed(self, stat: Stat, *, discards: bool) -> bool:
         """True when the content must be hashed before the call goes on.
@@ -72,12 +80,28 @@ class Keeper:
             return False
         if stat.id in self._written:
             return False  # changed by the run since it was saved: no longer a version from before
-        return stat.id in self._read if discards else True
+        if discards and stat.id not in self._read:
+            self._endangered.add(stat.id)
+            return False
+        return True
+
+    def is_endangered(self, stat: Stat) -> bool:
+        """True for a file that was just opened for reading, while a call is under way that throws its content away.
+
+        When that call began, nobody had read it, so it was not hashed; what reads it now may still get that content.
+        """
+        return stat.id in self._endangered and stat.size > 0 and stat.version not in self._digests
 
     def before(self, stat: Stat) -> Before:
         """The version with what is known of its digest."""
         saved = self._digests.get(stat.version)
         return Before(stat, saved.sha256, saved.why) if saved else Before(stat, "", "")
+
+    def after_all(self, before: Before | None) -> Before | None:
+        """The same, with the digest that was found since the call began: somebody else was about to read it."""
+        if before is None or before.sha256 or before.why:
+            return before
+        return self.before(before.stat)
 
     def save(self, fd: int, stat: Stat) -> Before:
         """Hash the file behind an O_PATH descriptor, and close that. Runs in a worker."""

@@ -53,7 +53,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What was found. `yama` is the scope 0 to 3, None without Yama; `tracer` the name of who traces us already."""
+    """What was found. `yama` is the scope 0 to 3, None without Yama; `tracer` the name of who traces us already;
+    `recorder` says why busy processes cannot write down their opens, "" if they can.
+    """
 
     release: str = ""
     machine: str = ""
@@ -66,6 +68,7 @@ class Facts:
     places: tuple[Place, ...] = ()
     git: str = ""
     managers: tuple[str, ...] = ()
+    recorder: str = ""
 
 
 def gather(cwd: str, store: str, environ: Mapping[str, str]) -> Facts:
@@ -89,12 +92,13 @@ def gather(cwd: str, store: str, environ: Mapping[str, str]) -> Facts:
         places=tuple(look_at_place(label, path) for label, path in (("here", cwd), ("store", store)) if path),
         git=shutil.which("git") or "",
         managers=tuple(_managers(environ)),
+        recorder=_recorder(),
     )
 
 
 def checks(facts: Facts) -> list[Check]:
     """What the facts mean, line by line."""
-    found = [check_kernel(facts), check_tracing(facts), check_filter(facts)]
+    found = [check_kernel(facts), check_tracing(facts), check_filter(facts), check_recorder(facts)]
     if facts.tracer:
         found.append(
             Check(
@@ -150,13 +154,16 @@ def _allow(facts: Facts) -> str:
         )
     if facts.deny_ptrace:
         return "SELinux forbids it: as root, setsebool deny_ptrace 0."
+    scope = (
+        "Yama scope 2 allows it to root alone: as root, sysctl kernel.yama.ptrace_scope=1." if facts.yama == 2 else ""
+    )
     if facts.container:
         return (
             "The container's profile forbids it: start it with --cap-add=SYS_PTRACE (docker, podman), or "
-            "--security-opt seccomp=unconfined where that is not enough."
-        )
-    if facts.yama == 2:
-        return "Yama scope 2 allows it to root alone: as root, sysctl kernel.yama.ptrace_scope=1."
+            f"--security-opt seccomp=unconfined where that is not enough. {scope}"
+        ).rstrip()
+    if scope:
+        return scope
     return (
         "A security module or sandbox forbids it: ask who administers this machine to allow ptrace for your processes."
     )
@@ -202,6 +209,31 @@ def check_place(place: Place) -> list[Check]:
     elif place.free is not None:
         found.append(Check("space", "ok", f"{where}: {place.free / 1e9:.1f} GB free"))
     return found
+
+
+def check_recorder(facts: Facts) -> Check:
+    """Can busy processes write down the files that they open, instead of stopping for each?"""
+    if facts.recorder:
+        advice = "All works without, but programs that open many files are slower: each open stops them."
+        return Check("recorder", "warn", f"busy processes cannot be recorded: {facts.recorder}", advice)
+    return Check("recorder", "ok", "busy processes write down their opens themselves")
+
+
+def _recorder() -> str:
+    from shark.recorder import tiering
+
+    if not tiering.is_built():
+        return "this shark was built without it (it needs a C compiler, and an x86-64 machine)"
+    from shark.recorder import native
+
+    try:
+        native.load()
+    except OSError as problem:
+        return str(problem)
+    folders = {os.path.dirname(path) for path in tiering.places_for_ring("")}
+    if not any(os.access(folder, os.W_OK) for folder in folders):
+        return f"{' and '.join(sorted(folders))} cannot be written"
+    return ""
 
 
 def _attributes(place: Place) -> Check:

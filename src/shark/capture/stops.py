@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import signal
 from enum import IntEnum
-from typing import Final
 
 from shark.capture import kernel
+from shark.tuples import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 
 class Stop(IntEnum):

@@ -8,7 +8,11 @@ add one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+
+from shark.tuples import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Final
 
 CWD: Final = 0xFFFFFF9C
 """AT_FDCWD as it comes out of a 32-bit register half; decoders take the low half of every descriptor argument."""
@@ -17,15 +21,17 @@ Registers = tuple[int, ...]
 
 
 class Condition(NamedTuple):
-    """Trace only calls with (low half of argument `argument`) & `mask` == `value`."""
+    """Trace only calls with (low half of argument `argument`) & `mask` == `value`, and for which `also` holds."""
 
     argument: int
     mask: int
     value: int
+    also: Condition | None = None
 
     def holds(self, registers: Registers) -> bool:
         """The same test as the filter's, for the mode without a filter."""
-        return registers[self.argument] & self.mask == self.value
+        mine = registers[self.argument] & self.mask == self.value
+        return mine and (self.also is None or self.also.holds(registers))
 
 
 class Row(NamedTuple):
@@ -40,9 +46,24 @@ def _as_they_are(a: Registers) -> Registers:
     return a
 
 
-_SECCOMP_NEW_LISTENER = Condition(1, 8, 8)
+def _prctl(a: Registers) -> Registers:
+    return (int(a[0] & 0xFFFFFFFF in (_PR_SET_SECCOMP, _PR_SET_SYSCALL_USER_DISPATCH)), 0)
+
+
+_SET_MODE_FILTER = Condition(0, 0xFFFFFFFF, 1)
+_PR_SET_SECCOMP, _PR_SET_SYSCALL_USER_DISPATCH = 22, 59  # <linux/prctl.h>
+_OWN_FILTER = Condition(0, 0xFFFFFFD2, 18)  # the bits that both have in common, and few others
 _TO_NOTHING = Condition(1, 0xFFFFFFFF, 0)  # a length whose low half is 0: `sort -o` empties its output so
+_SHARED_FOR_WRITING = Condition(3, 1, 1, Condition(2, 2, 2))  # MAP_SHARED or MAP_SHARED_VALIDATE, and PROT_WRITE
+_REFLINK = Condition(1, 0xFF00, 0x9400)  # FICLONE, FICLONERANGE and what else is of this type (<linux/fs.h>)
+_DATAGRAMS = Condition(1, 0xF, 2)  # SOCK_DGRAM without its flags
 _UNTRACED = Condition(0, 0x00800000, 0x00800000)  # CLONE_UNTRACED
+
+
+def _blocking(argument: int) -> Condition:
+    """A wait without WNOHANG in its options: what only asks is no moment at which a process has nothing else to do."""
+    return Condition(argument, 1, 0)
+
 
 ROWS: Final[dict[str, Row]] = {
     # What gives a process a descriptor.
@@ -93,20 +114,46 @@ ROWS: Final[dict[str, Row]] = {
     "pivot_root": Row("view", _as_they_are),
     "setns": Row("view", _as_they_are),
     "unshare": Row("view", _as_they_are),
-    # What leaves the run.
+    # What leaves the run, and what joins processes inside it.
     "connect": Row("connect", _as_they_are),
+    "accept": Row("accept", _as_they_are),
+    "accept4": Row("accept", _as_they_are),
+    "socketpair": Row("socketpair", _as_they_are),
+    "socket": Row("datagrams", _as_they_are, _DATAGRAMS),
+    "bind": Row("bind", _as_they_are),
     "socketcall": Row("socketcall", _as_they_are),
+    "mmap": Row("map", _as_they_are, _SHARED_FOR_WRITING),
+    "mmap2": Row("map", _as_they_are, _SHARED_FOR_WRITING),
+    "old_mmap": Row("old_map", _as_they_are),
+    "shmat": Row("attach", _as_they_are),
+    "mq_open": Row("queue", _as_they_are),
+    "msgsnd": Row("send_message", _as_they_are),
+    "msgrcv": Row("take_message", _as_they_are),
+    "ipc": Row("ipc", _as_they_are),
+    "process_vm_readv": Row("read_process", _as_they_are),
+    "process_vm_writev": Row("write_process", _as_they_are),
+    # What moves data past the counters, and when a shell has closed what its children go on with.
+    "splice": Row("uncounted", _as_they_are),
+    "tee": Row("uncounted", _as_they_are),
+    "vmsplice": Row("uncounted", _as_they_are),
+    "io_setup": Row("uncounted", _as_they_are),
+    "ioctl": Row("uncounted", _as_they_are, _REFLINK),
+    "wait4": Row("wait", _as_they_are, _blocking(2)),
+    "waitpid": Row("wait", _as_they_are, _blocking(2)),
+    "waitid": Row("wait", _as_they_are, _blocking(3)),
     # What hides things from a tracer.
     "ptrace": Row("ptrace", _as_they_are),
-    "seccomp": Row("listener", _as_they_are, _SECCOMP_NEW_LISTENER),
+    "seccomp": Row("own_filter", _as_they_are, _SET_MODE_FILTER),
+    "prctl": Row("own_filter", _prctl, _OWN_FILTER),
     "io_uring_setup": Row("io_uring", _as_they_are),
 }
 """Every traced system call by its name, on any architecture that has it."""
 
 NOT_TRACED: Final[dict[str, str]] = {
     "read, write, pread, pwrite, readv, writev": "the open's mode decides; a stop would cost more than the call",
-    "mmap, msync": "a mapping needs an open file first, a writable shared one needs O_RDWR",
-    "sendfile, splice, copy_file_range, ioctl(FICLONE)": "they work on descriptors whose opening was seen",
+    "mmap of memory that is private or read-only, msync": "a mapping needs an open file first",
+    "pipe": "it matters once another process has an end, which needs a fork, a message or an open",
+    "sendfile, copy_file_range": "they work on descriptors whose opening was seen",
     "ftruncate to a length, fallocate": "they need a writable descriptor, whose opening counts as a write",
     "close, dup, dup2, fcntl": "a descriptor is looked up when it matters; a model of the table goes wrong",
     "stat, access, readlink, getxattr": "names and attributes, no content",

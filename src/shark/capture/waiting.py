@@ -1,8 +1,8 @@
 """Waiting for the next stop: briefly awake, then asleep.
 
 A tracer that sleeps in waitpid(2) pays an idle wake-up at each stop of a tracee on another CPU; most stops come within
-microseconds of the last resume, so it polls for a moment first: the longer, the more often that was of use lately. With
-one CPU allowed it would only take the tracee's time, so then it does not.
+microseconds of the last resume, those around a fork or an exec within some hundred, so it polls for a moment first: the
+longer, the more often that was of use lately. With one CPU it would only take the tracee's time, so then it does not.
 """
 
 from __future__ import annotations
@@ -12,38 +12,53 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable
-from typing import Final
 
 from shark.capture.kernel import WALL
+from shark.tuples import TYPE_CHECKING
 
-_LONGEST: Final = 64
-"""How often to ask at most before sleeping: some 30 to 60 microseconds."""
+if TYPE_CHECKING:
+    from typing import Final
+
+_LONGEST: Final = 400
+"""How often to ask at most before sleeping: some 500 microseconds, within which a fork, an exec or an end are over."""
 
 _SHORTEST: Final = 2
 
 _CHILD: Final = {signal.SIGCHLD}
 _WNOHANG_WALL: Final = os.WNOHANG | WALL
-_LOOK: Final = os.WEXITED | os.WSTOPPED | os.WNOHANG | os.WNOWAIT | WALL
+_STOPPED: Final = os.WSTOPPED | os.WNOHANG | WALL
+_ENDED: Final = os.WEXITED | os.WNOHANG | os.WNOWAIT | WALL
+_EITHER: Final = os.WEXITED | os.WSTOPPED | os.WNOWAIT | WALL
+_LOOK: Final = _EITHER | os.WNOHANG
+_TURNS: Final = 2
+"""Every how many polls one looks first whether a thread has ended. Each has two stops at least before it ends: looked
+for more seldom, those that have ended would become more and more while others go on, and slow every look down."""
 
 
 class Waiter:
     """Gives wait statuses of the tracees of this thread, one at a time.
 
-    SIGCHLD must be blocked in every thread (`block` does it for the caller's): it then stays pending until it is waited
-    for, so no wake-up is lost. `spared`, a process id, is a zombie that must not be reaped yet: its parent learns of
-    its end by the reaping. `others` tells the threads that may end while it is one.
+    SIGCHLD must be blocked in every thread (`block` does it for the caller's, and all that it starts): it then stays
+    pending until it is waited for, so no wake-up is lost. `root`, a process id, is never reaped by a poll: its parent
+    learns of its end by the reaping. `spared` is that process, once it is, or is about to be, a zombie: then its end is
+    told no more. `others` tells the threads that may end while it is one. `requests` are further signals, blocked too,
+    by which somebody asks for something.
     """
 
     def __init__(self) -> None:
+        self.root = 0
         self.spared = 0
         self.others: Callable[[], Iterable[int]] = tuple
+        self.requests: frozenset[int] = frozenset()
+        self._turns = 0
+        self._stops = 0
         self._longest = _LONGEST if len(os.sched_getaffinity(0)) > 1 else _SHORTEST
         self._polls = float(self._longest)
 
     @staticmethod
     def block() -> None:
-        """Block SIGCHLD, so that it can be waited for."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, _CHILD)
+        """Block SIGCHLD, so that it can be waited for, and SIGIO, which may become one of `requests`."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _CHILD | {signal.SIGIO})
 
     def poll(self) -> tuple[int, int] | None:
         """(tid, status) of a thread that has stopped or ended, None when there is none just now.
@@ -52,26 +67,72 @@ class Waiter:
         """
         if self.spared:
             return self._poll_sparing()
-        waitpid = os.waitpid
+        self._stops += 1
+        found = self._ended() if self._stops % _TURNS == 0 else None
+        if found is not None:
+            return found
         for _ in range(int(self._polls)):
-            tid, status = waitpid(-1, _WNOHANG_WALL)
-            if tid:
+            found = self._stop() or self._ended()
+            if found is not None:
                 self._polls = min(self._longest, self._polls * 1.25 + 1)
-                return tid, status
+                return found
         # In vain: what it took was taken from the tracees, so the next time asks less often.
         self._polls = max(_SHORTEST, self._polls * 0.75)
         return None
 
+    @staticmethod
+    def _stop() -> tuple[int, int] | None:
+        try:
+            found = os.waitid(os.P_ALL, 0, _STOPPED)
+        except ChildProcessError:  # only zombies are left, and those are not asked for here
+            return None
+        return None if found is None else (found.si_pid, found.si_status << 8 | 0x7F)
+
+    def _ended(self) -> tuple[int, int] | None:
+        # A look first: the command must not be reaped, and its end may come unannounced (see _on_ended).
+        found = os.waitid(os.P_ALL, 0, _ENDED)
+        return None if found is None else self._take(found)
+
+    def _take(self, found: os.waitid_result) -> tuple[int, int] | None:
+        if found.si_pid != self.root or found.si_code == os.CLD_TRAPPED:
+            try:
+                tid, status = os.waitpid(found.si_pid, _WNOHANG_WALL)
+            except ChildProcessError:  # its id was taken by a thread that had an exec
+                return None
+            return (tid, status) if tid else None  # or it was killed in its stop
+        self.spared = self.root
+        return found.si_pid, found.si_status << 8 if found.si_code == os.CLD_EXITED else found.si_status
+
     def block_for_stop(self) -> tuple[int, int]:
         """Sleep until a tracee stops or ends. Raises ChildProcessError when none is left."""
-        return os.waitpid(-1, WALL)
+        while True:
+            found = os.waitid(os.P_ALL, 0, _EITHER)
+            assert found is not None
+            if taken := self._take(found):
+                return taken
 
-    def sleep(self, deadline: float | None) -> None:
-        """Sleep until a tracee or a worker has something to tell, or the monotonic clock shows `deadline`."""
+    def sleep(self, deadline: float | None) -> bool:
+        """Sleep until a tracee or a worker has something to tell, or the monotonic clock shows `deadline`.
+
+        True if it was one of `requests` that ended the sleep.
+        """
+        wanted = _CHILD | self.requests
         if deadline is None:
-            signal.sigwaitinfo(_CHILD)
-        else:
-            signal.sigtimedwait(_CHILD, max(0.0, deadline - time.monotonic()))
+            return signal.sigwaitinfo(wanted).si_signo in self.requests
+        found = signal.sigtimedwait(wanted, max(0.0, deadline - time.monotonic()))
+        return found is not None and found.si_signo in self.requests
+
+    @staticmethod
+    def sleep_for_stop(deadline: float) -> None:
+        """Like `sleep`, and nothing else wakes it."""
+        signal.sigtimedwait(_CHILD, max(0.0, deadline - time.monotonic()))
+
+    def asked(self) -> bool:
+        """True if one of `requests` has come while nobody slept; it looks at every 16th call: that takes a moment."""
+        if not self.requests:
+            return False
+        self._turns = (self._turns + 1) % 16
+        return self._turns == 0 and signal.sigtimedwait(self.requests, 0) is not None
 
     def _poll_sparing(self) -> tuple[int, int] | None:
         # The kernel shows one tracee at a time, and that may be the spared one for ever: mostly it is the oldest, which
@@ -111,3 +172,22 @@ class Waiter:
             return os.waitpid(pid, WALL)[1]
         except ChildProcessError:
             return -1
+
+
+def wait_for(tid: int, deadline: float = float("inf")) -> int:
+    """The next stop of one thread; 0 if it has ended (which stays to be told), or the clock shows `deadline`."""
+    turns = 0
+    while True:
+        turns += 1
+        block = turns > _LONGEST and deadline == float("inf")
+        try:
+            seen = os.waitid(os.P_PID, tid, _EITHER if block else _LOOK)
+            if seen is not None and seen.si_code not in (os.CLD_TRAPPED, os.CLD_STOPPED):
+                return 0
+            stop = os.waitid(os.P_PID, tid, _STOPPED) if seen is not None else None
+        except ChildProcessError:
+            return 0
+        if stop is not None:
+            return stop.si_status << 8 | 0x7F
+        if seen is None and time.monotonic() >= deadline:
+            return 0

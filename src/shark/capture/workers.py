@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import queue
 import signal
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+
+from shark.tuples import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import queue
+    from typing import Any
 
 
 class Workers:
@@ -16,7 +20,7 @@ class Workers:
     def __init__(self) -> None:
         self.outstanding = 0
         self._loop = threading.get_ident()
-        self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Callable[[], None]] | None = None
         self._done: deque[Callable[[], None]] = deque()
         self._threads: list[threading.Thread] = []
 
@@ -35,10 +39,15 @@ class Workers:
                 self._done.append(lambda: then(result))
             signal.pthread_kill(self._loop, signal.SIGCHLD)
 
+        if self._jobs is None:
+            import queue  # with what it brings, 1 ms, and few runs have work for it
+
+            self._jobs = queue.SimpleQueue()
+        jobs = self._jobs
         self.outstanding += 1
         # Never fewer than jobs: one may wait for what a process does that waits for another (see supervisor.py).
         if len(self._threads) < self.outstanding:
-            thread = threading.Thread(target=self._serve, name="shark-preimage", daemon=True)
+            thread = threading.Thread(target=_serve, args=(jobs,), name="shark-preimage", daemon=True)
             try:
                 thread.start()
             except RuntimeError:  # the user's limit of processes is reached, perhaps by the command itself
@@ -47,7 +56,7 @@ class Workers:
                     return
             else:
                 self._threads.append(thread)
-        self._jobs.put(job)
+        jobs.put(job)
 
     def run_done(self) -> None:
         """Finish all jobs whose results have come."""
@@ -56,6 +65,7 @@ class Workers:
             self.outstanding -= 1
             finish()
 
-    def _serve(self) -> None:
-        while True:
-            self._jobs.get()()
+
+def _serve(jobs: queue.SimpleQueue[Callable[[], None]]) -> None:
+    while True:
+        jobs.get()()
