@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from shark.tuples import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from shark.model.documents import AccessKind
@@ -27,10 +27,11 @@ class Access:
     """When an access was made: the first call and the last one, as [begin, end] each, and how often.
 
     The begin of `first` is the smallest of all calls, the end of `last` the greatest: calls may be told of out of
-    order. `used` is the path by which the program first named the file.
+    order. `used` is the path by which the program first named the file. `until`: when it is known to hold it no more, 0
+    where that is not known. `idle`: a shell opened the file for others, and itself read (or wrote) nothing meanwhile.
     """
 
-    __slots__ = ("begin", "count", "end", "first_end", "inherited", "last_begin", "used")
+    __slots__ = ("begin", "count", "end", "first_end", "idle", "inherited", "last_begin", "until", "used")
 
     def __init__(self, begin: int, end: int, used: bytes, *, inherited: bool = False) -> None:
         self.begin = begin
@@ -40,10 +41,13 @@ class Access:
         self.count = 1
         self.used = used
         self.inherited = inherited
+        self.until = 0
+        self.idle = False
 
     def again(self, begin: int, end: int) -> None:
         """The same access once more."""
         self.count += 1
+        self.until = 0
         if begin < self.begin:
             self.begin, self.first_end = begin, end
         if end > self.end:
@@ -55,10 +59,11 @@ class AccessTable(dict[tuple[int, int, int, int, int], Access]):
 
     def add(
         self, key: tuple[int, int, int, int, int], begin: int, end: int, used: bytes, *, inherited: bool = False
-    ) -> None:
+    ) -> Access:
         """Note an access; `inherited`: through a descriptor that was there when the command started."""
         access = self.get(key)
         if access is None:
-            self[key] = Access(begin, end, used, inherited=inherited)
+            access = self[key] = Access(begin, end, used, inherited=inherited)
         else:
             access.again(begin, end)
+        return access

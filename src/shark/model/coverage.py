@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, get_args
 
 from shark.model.facts import text
 from shark.model.findings import Findings
 from shark.model.manifest import input_versions
 from shark.model.scope import Scope
-from shark.values import Gap, GapKind
+from shark.tuples import TYPE_CHECKING
+from shark.values import Gap
 
 if TYPE_CHECKING:
+    from shark.kinds import GapKind
     from shark.model.documents import Coverage, GapEntry, RunRecord
 
 NAMED = 20
 """Files that are named one by one for the same kind of gap and reason; of more, only the number and the first."""
 
-_KINDS = frozenset(get_args(GapKind))
+KINDS = frozenset({
+    "io_uring", "nested-ptrace", "privilege", "still-running", "changed-outside", "unreadable", "namespace", "unhashed",
+    "delegated", "journal-lost", "other",
+})  # fmt: skip
+"""The words of `kinds.GapKind`, which cannot be asked for them without importing `typing`."""
 
 
 def coverage(findings: Findings, scope: Scope, record: RunRecord) -> Coverage:
@@ -39,7 +44,7 @@ def _entry(findings: Findings, gap: Gap) -> GapEntry:
 def _seen(findings: Findings, scope: Scope) -> Iterator[Gap]:
     for kind, detail, process in findings.model.gaps:
         if not process or process in scope.processes:
-            known: GapKind = kind if kind in _KINDS else "other"  # type: ignore[assignment]
+            known: GapKind = kind if kind in KINDS else "other"  # type: ignore[assignment]
             yield Gap(known, detail if known == kind else f"{kind}: {detail}", process or None)
     if findings.model.gaps_dropped:
         yield Gap("other", f"{findings.model.gaps_dropped} further gaps were only counted")
@@ -59,9 +64,8 @@ def _breaks(findings: Findings, scope: Scope, kinds: set[GapKind]) -> Iterator[G
 
 def _of_files(findings: Findings, scope: Scope, record: RunRecord) -> Iterator[Gap]:
     reasons: dict[tuple[GapKind, str], list[str]] = {}
-    given = ((file, number) for file, number in input_versions(record))
     made = ((output["file"], output["version"]) for output in record["outputs"] if _wants_digest(output.get("why")))
-    for n, number in sorted({*given, *made}):
+    for n, number in sorted({*input_versions(_unhashed(record)), *made}):
         file = findings.model.files[n]
         version = next((version for version in file.versions if version.n == number), file.current)
         sha256, kind, why = findings.digest(file, version)
@@ -72,6 +76,15 @@ def _of_files(findings: Findings, scope: Scope, record: RunRecord) -> Iterator[G
         yield from _grouped(kind, why, paths)
 
 
+def _unhashed(record: RunRecord) -> RunRecord:
+    """As much of a record as is about files that some version has no digest of: mostly a small part."""
+    files = [entry for entry in record["files"] if any("sha256" not in version for version in entry["versions"])]
+    numbers = {entry["n"] for entry in files}
+    edges = [edge for edge in record["edges"] if edge.get("file") in numbers]
+    outputs = [output for output in record["outputs"] if output["file"] in numbers]
+    return {**record, "files": files, "edges": edges, "outputs": outputs}
+
+
 def _wants_digest(why: str | None) -> bool:
     return why is None or not why.startswith("role ")
 
@@ -80,7 +93,7 @@ def _vanished(findings: Findings, scope: Scope) -> dict[tuple[GapKind, str], lis
     """Files that the run made and did not remove, but that are not there."""
     paths = [
         text(file.path)
-        for file in findings.model.files.all
+        for file in findings.changed
         if file.regular and findings.outcome(file).vanished and any(scope.made(version) for version in file.versions)
     ]
     return (

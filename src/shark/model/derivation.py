@@ -1,22 +1,23 @@
 """From what each output derives, read from a run record alone.
 
-`whole_run` is the choice for `scope: "run"`: every output derives from all that the run read. A choice that follows the
-data between processes can take its place: the edges carry order, process and image for it.
+`whole_run` is the choice for `scope: "run"`: every output derives from all that the run read. `lineage.by_output`
+follows the data from process to process, where the record tells enough.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
 
 from shark.model.questions import is_sidecar
+from shark.tuples import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from typing import Literal
+
     from shark.model.documents import EdgeEntry, FileEntry, InputEntry, OutputEntry, RunRecord, VersionEntry
 
 _TAKES = frozenset({"read", "exec"})
 _LISTED = frozenset({"data", "code", "config"})
-_KINDS = frozenset({"file", "fifo"})
 
 
 class Derivation(NamedTuple):
@@ -67,27 +68,35 @@ class Contents:
 
         A pipe that was opened through /dev/fd is a FIFO too, but has no name: a number of the kernel's means nothing.
         """
-        entry = self.files[file]
-        kind = entry.get("kind", "file")
-        named = kind in _KINDS and (kind != "fifo" or entry["path"].startswith("/"))
-        return named and entry["role"] in _LISTED and not is_sidecar(_name(entry))
+        return is_listed(self.files[file])
 
     def entry(self, file: int, version: int, used: str | None) -> InputEntry:
         """A manifest's entry for a file version."""
         about, content = self.files[file], self.versions[file, version]
-        entry: InputEntry = {"path": about["path"]}
-        if used is not None and used != about["path"]:
+        path = about["path"]
+        entry: InputEntry = {"path": path}
+        if used is not None and used != path:
             entry["as"] = used
         if "sha256" in content:
             entry["sha256"] = content["sha256"]
-        if content.get("size", -1) >= 0 and about.get("kind", "file") == "file":
-            entry["size"] = content["size"]
+        size = content.get("size", -1)
+        if size >= 0 and about.get("kind", "file") == "file":
+            entry["size"] = size
         entry["role"] = about["role"]
         if "run" in content:
             entry["run"] = content["run"]
         elif "runs" in content:
             entry["runs"] = content["runs"]
         return entry
+
+
+def is_listed(entry: FileEntry) -> bool:
+    """What `Contents.listed` tells, of a file's entry."""
+    if entry["role"] not in _LISTED:
+        return False
+    kind, path = entry.get("kind", "file"), entry["path"]
+    named = kind == "file" or (kind == "fifo" and path.startswith("/"))
+    return named and not (path.endswith(".shark") and is_sidecar(_name(entry)))
 
 
 def input_versions(record: RunRecord) -> dict[tuple[int, int], str | None]:
@@ -103,7 +112,7 @@ def input_versions(record: RunRecord) -> dict[tuple[int, int], str | None]:
 
 def software_of(record: RunRecord) -> list[str]:
     """The packages whose files the run executed or loaded, sorted."""
-    taken = {edge["file"] for edge in record["edges"] if edge["access"] in _TAKES}
+    taken = {edge["file"] for edge in record["edges"] if edge["access"] in _TAKES and "file" in edge}
     packages = {
         entry["package"]
         for entry in record["files"]
@@ -116,7 +125,7 @@ def whole_run(record: RunRecord) -> Callable[[OutputEntry], Derivation]:
     """Every output derives from all that the run read, and from its own earlier content if that was kept."""
     contents = Contents(record)
     read = _read(contents, record["edges"])
-    common = _entries(contents, read)
+    common = list(entries(contents, read).values())
     software = record["software"]
 
     def derive(output: OutputEntry) -> Derivation:
@@ -128,24 +137,41 @@ def whole_run(record: RunRecord) -> Callable[[OutputEntry], Derivation]:
 
 
 def _read(contents: Contents, edges: Iterable[EdgeEntry]) -> dict[tuple[int, int], str | None]:
+    edges = list(edges)
+    written = written_channels(contents, edges)
+    return {
+        key: used
+        for key, used in used_names(contents, edges).items()
+        if key[0] not in written and contents.listed(key[0])
+    }
+
+
+def used_names(contents: Contents, edges: Iterable[EdgeEntry]) -> dict[tuple[int, int], str | None]:
+    """The versions that the run did not make and read, by (file, version), and the path as used if it was another."""
     found: dict[tuple[int, int], str | None] = {}
-    written = _written_channels(contents, edges)
+    versions = contents.versions
     for edge in edges:
-        if edge["access"] not in _TAKES or edge["file"] in written or not contents.listed(edge["file"]):
+        if edge["access"] not in _TAKES or "file" not in edge:
             continue
-        origin = contents.origin(edge["file"], edge["version"])
-        if origin is not None and found.get((edge["file"], origin)) is None:
-            found[edge["file"], origin] = edge.get("as")
+        key = edge["file"], edge["version"]
+        version = versions.get(key)
+        if version is None:
+            continue
+        if "by" in version:
+            origin = contents.origin(*key)
+            if origin is None:
+                continue
+            key = key[0], origin
+        if found.get(key) is None:
+            found[key] = edge.get("as")
     return found
 
 
-def _written_channels(contents: Contents, edges: Iterable[EdgeEntry]) -> set[int]:
+def written_channels(contents: Contents, edges: Iterable[EdgeEntry]) -> set[int]:
     """FIFOs into which the run itself wrote: what came out of them is not from outside."""
-    return {
-        edge["file"]
-        for edge in edges
-        if edge["access"] == "write" and contents.files[edge["file"]].get("kind", "file") == "fifo"
-    }
+    fifos = {n for n, entry in contents.files.items() if entry.get("kind") == "fifo"}
+    written = (edge for edge in edges if edge["access"] == "write") if fifos else ()
+    return {edge["file"] for edge in written if edge.get("file") in fifos}
 
 
 def _base(contents: Contents, output: OutputEntry) -> tuple[int, int] | None:
@@ -154,10 +180,11 @@ def _base(contents: Contents, output: OutputEntry) -> tuple[int, int] | None:
     return (output["file"], origin) if origin is not None and contents.listed(output["file"]) else None
 
 
-def _entries(contents: Contents, found: dict[tuple[int, int], str | None]) -> list[InputEntry]:
-    entries = [(contents.entry(file, version, used), file, version) for (file, version), used in found.items()]
-    entries.sort(key=lambda row: (row[0]["path"], row[1], row[2]))
-    return [entry for entry, _, _ in entries]
+def entries(contents: Contents, found: Mapping[tuple[int, int], str | None]) -> dict[tuple[int, int], InputEntry]:
+    """A manifest's entries for file versions (with the path as used beside each), sorted by path."""
+    files = contents.files
+    rows = sorted((files[key[0]]["path"], key) for key in found)
+    return {key: contents.entry(*key, found[key]) for _, key in rows}
 
 
 def _name(entry: FileEntry) -> bytes:

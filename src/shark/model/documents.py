@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
-from shark.values import GapKind
+from shark.kinds import GapKind
+from shark.model.sections import HookEntry, KeptFile, SettingsUsed, Streams, ValueEntry
 
 AccessKind = Literal["read", "write", "create", "remove", "rename", "exec", "list", "missing"]
 """What a process did with a file. A further hard link counts as `rename`: a name changed, the content did not."""
@@ -23,6 +24,9 @@ FileKind = Literal["file", "directory", "symlink", "fifo", "socket", "device", "
 VersionOrigin = Literal["before", "outside", "created", "truncated", "in-place", "changed"]
 """How a version came about: from before the run, by someone outside meanwhile, or by the run: the file was created,
 emptied at its opening, opened for writing with its content kept, or changed by a call that needs no write."""
+
+ChannelKind = Literal["pipe", "fifo", "pty", "socket", "memory", "file"]
+"""What a channel is; `file` where a file is held open beyond what the edges to that file say."""
 
 Attached = Literal["xattr", "zlib", "sidecar", "none"]
 """Where an output's manifest was put beside the store."""
@@ -85,8 +89,24 @@ class ImageEntry(TypedDict):
     order: list[int]
 
 
+class Resources(TypedDict):
+    """What a run used, all its processes together; `max_rss` is the largest of any of them.
+
+    Bytes are those that went through read(2), write(2) and their kin, whatever they went to or came from.
+    """
+
+    processes: NotRequired[int]
+    user_seconds: NotRequired[float]
+    system_seconds: NotRequired[float]
+    cpu_seconds: NotRequired[float]
+    max_rss: NotRequired[int]
+    read_bytes: NotRequired[int]
+    written_bytes: NotRequired[int]
+
+
 class ProcessEntry(TypedDict):
     """A process of the run. `order`: the begin of its start and the end of its end (the latter absent if it lives on).
+    `seconds` is how long it lived; the other figures are what it used by itself, without its children.
 
     `shares` tells what it shares with its parent: `memory`, `files`. `run` is the id of the sub-run that starts here.
     """
@@ -99,7 +119,10 @@ class ProcessEntry(TypedDict):
     end: NotRequired[str]
     exit: NotRequired[int]
     signal: NotRequired[int]
+    seconds: NotRequired[float]
     cpu_seconds: NotRequired[float]
+    user_seconds: NotRequired[float]
+    system_seconds: NotRequired[float]
     max_rss: NotRequired[int]
     read_bytes: NotRequired[int]
     written_bytes: NotRequired[int]
@@ -151,26 +174,47 @@ class FileEntry(TypedDict):
     versions: list[VersionEntry]
 
 
+class ChannelEntry(TypedDict):
+    """Something through which data went between processes, with edges to it that say who held it when.
+
+    What is written to it can be read from it; or, of the end of a connection, from its `peers` (numbers of channels).
+    `file`: it stands for this file, which was held open (kind `file`) or mapped (kind `memory`).
+    """
+
+    n: int
+    kind: ChannelKind
+    file: NotRequired[int]
+    peers: NotRequired[list[int]]
+
+
 EdgeEntry = TypedDict(
     "EdgeEntry",
     {
         "process": int,
         "image": int,
-        "file": int,
-        "version": int,
+        "file": NotRequired[int],
+        "version": NotRequired[int],
+        "channel": NotRequired[int],
         "access": AccessKind,
         "order": list[int],
         "last": NotRequired[list[int]],
+        "until": NotRequired[int],
+        "idle": NotRequired[bool],
         "count": NotRequired[int],
         "as": NotRequired[str],
         "inherited": NotRequired[bool],
     },
 )
-EdgeEntry.__doc__ = """What an image did with a file version.
+EdgeEntry.__doc__ = """What an image did with a file version, or with a channel (that has no `file` and `version`).
 
 `order` is [begin, end] of the first such call, `last` that of the last one when there were several (`count`). `as` is
 the path that the program used, when a symbolic link led elsewhere or the file was renamed since. `inherited`: through a
-descriptor that was there when the command started."""
+descriptor that was there when the command started. `until`: by then it held the file no more. `idle`: a
+shell opened the file for a command that it started, and read or wrote nothing itself.
+
+To a channel, `order` is [begin, end] of the time in which the process may have read from it or written to it; without
+an end, until its own. A file that a process opened for writing is held until the process ends, unless edges to a
+channel of kind `file` say otherwise."""
 
 
 class OutputEntry(TypedDict):
@@ -196,8 +240,53 @@ class SubRunEntry(TypedDict):
     argv: list[str]
 
 
+class ExceptionEntry(TypedDict):
+    """An exception that a block of a program ended with; `traceback` as the interpreter prints it."""
+
+    type: str
+    message: str
+    traceback: NotRequired[str]
+
+
+class RecordingEntry(TypedDict):
+    """What part of a process's life a run is, where it is no whole command.
+
+    `kind`: a `block` of a program, a call of a `function`, a notebook's `cell`, or a `process` that ran already. Of a
+    function the qualified name, of all code its file and line (of a cell the text, `source`). `arguments` and
+    `returned` are shortened texts for people. `outcome`: the block was left regularly (`returned`), by an exception
+    (`raised`), not before the process ended (`ended`), or the recording lost sight of it (`lost`).
+    """
+
+    kind: Literal["block", "function", "cell", "process"]
+    function: NotRequired[str]
+    file: NotRequired[str]
+    line: NotRequired[int]
+    source: NotRequired[str]
+    arguments: NotRequired[dict[str, str]]
+    returned: NotRequired[str]
+    exception: NotRequired[ExceptionEntry]
+    outcome: NotRequired[Literal["returned", "raised", "ended", "lost"]]
+
+
+class TracedEntry(TypedDict):
+    """How the run was traced: stops of its threads, and file opens that busy (`hot`) processes wrote down without one.
+
+    `sites` counts patched instructions; `repeated` opens among the `recorded` ones told nothing new.
+    """
+
+    stops: int
+    hot: int
+    sites: int
+    recorded: int
+    repeated: int
+
+
 class RunRecord(TypedDict):
-    """A whole run (`shark/run/1`): enough to make every manifest of it again."""
+    """A whole run (`shark/run/1`): enough to make every manifest of it again. `values` are what the command noted,
+    by key; `recorded` is all that was ever said of a key, in order.
+
+    `flow` says that channels and edges suffice to follow the data from process to process, output by output.
+    """
 
     schema: Literal["shark/run/1"]
     id: str
@@ -207,10 +296,12 @@ class RunRecord(TypedDict):
     continues: NotRequired[str]
     command: Command
     processes: list[ProcessEntry]
+    resources: NotRequired[Resources]
     subruns: NotRequired[list[SubRunEntry]]
     files: list[FileEntry]
-    channels: list[dict[str, Any]]
+    channels: list[ChannelEntry]
     edges: list[EdgeEntry]
+    flow: NotRequired[Literal["output"]]
     software: list[str]
     git: NotRequired[list[dict[str, Any]]]
     host: NotRequired[dict[str, Any]]
@@ -218,11 +309,19 @@ class RunRecord(TypedDict):
     scheduler: NotRequired[dict[str, Any]]
     workflow: NotRequired[dict[str, Any]]
     ci: NotRequired[dict[str, Any]]
+    recording: NotRequired[RecordingEntry]
+    values: NotRequired[dict[str, Any]]
     env: NotRequired[dict[str, str]]
     network: NotRequired[list[Endpoint]]
     coverage: Coverage
+    traced: NotRequired[TracedEntry]
     outputs: list[OutputEntry]
     shark: str
+    settings: NotRequired[SettingsUsed]
+    kept: NotRequired[list[KeptFile]]
+    hooks: NotRequired[list[HookEntry]]
+    streams: NotRequired[Streams]
+    recorded: NotRequired[list[ValueEntry]]
 
 
 class OutputDigest(TypedDict):
@@ -284,6 +383,7 @@ class Manifest(TypedDict):
     ci: NotRequired[dict[str, Any]]
     env: NotRequired[dict[str, str]]
     network: NotRequired[list[Endpoint]]
+    resources: NotRequired[Resources]
     coverage: Coverage
     shark: str
 

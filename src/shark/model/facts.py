@@ -5,23 +5,24 @@ header.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
 
+from shark.tuples import TYPE_CHECKING, NamedTuple
 from shark.values import Gap, Stat
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from shark.model.roles import Rule
 
 
 class Question(NamedTuple):
     """A file that can matter, and must be looked up: its stat, and the package that owns it.
 
-    `n` is the file's number, `path` where it is in the run's end state, `expected` the last state that the run's own
-    calls explain (None: never seen, as for the source of a compiled Python module). `made`: the run may have made its
-    current content.
+    `n` is the file's number, `path` where it is in the run's end state.
     """
 
     n: int
     path: bytes
-    expected: Stat | None
-    made: bool
 
 
 class HashTask(NamedTuple):
@@ -80,10 +81,11 @@ class Header:
 
     `id` is the run's; `shark` the version that writes. `mask` hides secrets in one text, `mask_argv` in a whole
     argument vector (`--password X` shows only there; by default it is `mask` on each). `home` is the user's home
-    directory, b"" if none. `ignored` is true for paths that are recorded but never hashed or attached.
+    directory, b"" if none. `ignored` is true for paths that are recorded but never hashed or attached. `rules` are for
+    roles, before the built-in ones.
     """
 
-    __slots__ = ("continues", "home", "id", "ignored", "mask", "mask_argv", "name", "parent", "shark", "tags")
+    __slots__ = ("continues", "home", "id", "ignored", "mask", "mask_argv", "name", "parent", "rules", "shark", "tags")
 
     def __init__(
         self,
@@ -98,6 +100,7 @@ class Header:
         mask: Callable[[str], str] = _same,
         mask_argv: Callable[[Sequence[str]], list[str]] | None = None,
         ignored: Callable[[bytes], bool] = _never,
+        rules: Sequence[Rule] = (),
     ) -> None:
         self.id = id
         self.shark = shark
@@ -109,6 +112,7 @@ class Header:
         self.mask = mask
         self.mask_argv = mask_argv
         self.ignored = ignored
+        self.rules = rules
 
     def of_subrun(self, run: str) -> Header:
         """The header of the record of a run inside this one."""
@@ -120,6 +124,7 @@ class Header:
             mask=self.mask,
             mask_argv=self.mask_argv,
             ignored=self.ignored,
+            rules=self.rules,
         )
 
     def masked(self, argv: Sequence[bytes]) -> list[str]:
@@ -144,26 +149,51 @@ def time_text(nanoseconds: int) -> str:
     >>> time_text(1_000_000_123_456_789)
     '1970-01-12T13:46:40.123+00:00'
     """
-    seconds, rest = divmod(min(max(nanoseconds, _FIRST_TIME), _LAST_TIME), 1_000_000_000)
-    days, second = divmod(seconds, 86400)
-    minute, second = divmod(second, 60)
-    return f"{_day(days)}T{minute // 60:02}:{minute % 60:02}:{second:02}.{rest // 1_000_000:03}+00:00"
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    found = _seconds.get(seconds)
+    if found is None:
+        if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
+            return time_text(min(max(nanoseconds, _FIRST_TIME), _LAST_TIME))
+        if len(_seconds) > 10_000:
+            _seconds.clear()
+        found = _seconds[seconds] = _second(seconds)
+    return f"{found}.{rest // 1_000_000:03}+00:00"
 
 
 _FIRST_TIME = -62_135_596_800_000_000_000
 _LAST_TIME = 253_402_300_799_999_999_999
+_FIRST_SECOND, _LAST_SECOND = _FIRST_TIME // 1_000_000_000, _LAST_TIME // 1_000_000_000
 
 
+_seconds: dict[int, str] = {}  # files that were made together were made within a few seconds
 _days: dict[int, str] = {}  # a run's times are of few days
+
+
+def _second(seconds: int) -> str:
+    """A time (seconds since the epoch) without what comes after the seconds."""
+    days, second = divmod(seconds, 86400)
+    minute, second = divmod(second, 60)
+    return f"{_day(days)}T{minute // 60:02}:{minute % 60:02}:{second:02}"
 
 
 def _day(days: int) -> str:
     """The date that lies so many days after the epoch."""
     found = _days.get(days)
     if found is None:
-        from datetime import date
-
         if len(_days) > 1000:
             _days.clear()
-        found = _days[days] = date.fromordinal(days + 719_163).isoformat()
+        found = _days[days] = _date(days)
     return found
+
+
+def _date(days: int) -> str:
+    """The date in the Gregorian calendar: years are counted from March on, so that the leap day is the last of one.
+    (`datetime` takes 1 ms to import.)
+    """
+    era, day = divmod(days + 719_468, 146_097)  # eras of 400 years; the first day is 0000-03-01
+    year = (day - day // 1460 + day // 36_524 - day // 146_096) // 365
+    day -= 365 * year + year // 4 - year // 100
+    month = (5 * day + 2) // 153
+    day -= (153 * month + 2) // 5
+    late = month > 9  # January and February, which belong to the next year
+    return f"{400 * era + year + late:04}-{month - 9 if late else month + 3:02}-{day + 1:02}"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import stat as _stat
-from typing import TYPE_CHECKING
 
 from shark.model.names import NameTable
 from shark.model.versions import Version
+from shark.tuples import TYPE_CHECKING
 from shark.values import FileId, Stat
 
 if TYPE_CHECKING:
@@ -21,7 +21,10 @@ _KINDS: dict[int, FileKind] = {
     _stat.S_IFCHR: "device",
     _stat.S_IFBLK: "device",
 }
+_FORMAT, _REGULAR = 0o170000, _stat.S_IFREG
 _DELETED = b" (deleted)"
+_UNKNOWN = Version(0, "before", 0, 0, -1, 0)
+"""In the place of a content that was not looked at yet: it is never changed."""
 _NEVER = 1 << 62
 
 
@@ -46,7 +49,7 @@ class File:
         self.first_end = _NEVER
         self.target = b""
         self.versions: list[Version] = []
-        self.current = Version(0, "before", 0, 0, -1, 0)
+        self.current = _UNKNOWN
 
     @property
     def regular(self) -> bool:
@@ -87,6 +90,7 @@ class FileTable:
     def __init__(self) -> None:
         self.all: list[File] = []
         self.by_id: dict[FileId, File] = {}
+        self._numbers: dict[tuple[int, int], File] = {}  # by device and inode: the last one that was met
         self.names = NameTable()
         self._missing: dict[bytes, File] = {}
         self._sources: dict[bytes, File] = {}
@@ -110,6 +114,52 @@ class FileTable:
         file.first_end = min(file.first_end, end)
         return file
 
+    def plainly(self, path: bytes, stat: Stat, begin: int, end: int) -> File | None:
+        """The regular file that a call found at `path`, if there is nothing to it but that: it is as it was when it was
+        seen last, or it is met for the first time, at a path where none was, with its content from before.
+
+        Does what `seen` and `versions.found` do, at once, since most sightings are such. None if there is more to it.
+        """
+        identity, mode, size, mtime, _ = stat
+        file = self.by_id.get(identity)
+        if file is not None:
+            version = file.current
+            same = version.size == size and version.mtime == mtime and path in file.names
+            if not same or file.kind != "file" or file.gone or mode & _FORMAT != _REGULAR:
+                return None
+            file.first_end = min(file.first_end, end)
+            return file
+        file = self.newly(path, stat, end)
+        if file is not None:
+            version = Version(0, "before", 0, 0, -1, begin)
+            version.end, version.size, version.mtime = end, size, mtime
+            file.start(version)
+        return file
+
+    def newly(self, path: bytes, stat: Stat, end: int) -> File | None:
+        """A regular file of which nothing is known, at a path where none was: `seen` finds the same, less quickly.
+
+        It has no version yet. None if there is more to it.
+        """
+        identity, mode, _, _, nlink = stat
+        if identity in self.by_id or path in self.names.at or not identity[1] or mode & _FORMAT != _REGULAR:
+            return None
+        if nlink < 1 or path[:1] != b"/" or path.startswith(b"/proc/"):
+            return None
+        file = File(len(self.all) + 1, path, "file")
+        self.all.append(file)
+        file.id = identity
+        file.first_end = end
+        self.by_id[identity] = self._numbers[identity[0], identity[1]] = file
+        self.names.put(path, file)
+        return file
+
+    def numbered(self, key: bytes) -> int:
+        """The number of the file that b"DEV:INO" names, 0 if the run has not met it."""
+        dev, _, ino = key.partition(b":")
+        file = self._numbers.get((int(dev), int(ino))) if dev.isdigit() and ino.isdigit() else None
+        return file.n if file is not None else 0
+
     def missing(self, path: bytes) -> File:
         """The entry that stands for a path at which nothing was found; one per path, whoever looked."""
         file = self._missing.get(path)
@@ -122,6 +172,7 @@ class FileTable:
         file = self.names.at.get(path) or self._sources.get(path)
         if file is None:
             file = self._sources[path] = self._add(path, "file")
+            file.current = Version(0, "before", 0, 0, -1, 0)
         return file
 
     def made(self, path: bytes, kind: FileKind) -> File:
@@ -136,8 +187,7 @@ class FileTable:
             return
         file = self.by_id.get(before.id)
         if file is not None and not file.gone and after.id not in self.by_id:
-            self.by_id[after.id] = file
-            file.id = after.id
+            self._identify(file, after.id)
 
     def unlink(self, path: bytes, file: File, stat: Stat | None, end: int) -> None:
         """`path` is no name of `file` any more; after its last one the same identity is another file."""
@@ -178,8 +228,7 @@ class FileTable:
             return None
         if file.id is not None and not _copied_up(file, stat):
             return None
-        file.id = stat.id
-        self.by_id[stat.id] = file
+        self._identify(file, stat.id)
         return file
 
     def _new(self, path: bytes, stat: Stat) -> File:
@@ -190,8 +239,12 @@ class FileTable:
         if path.startswith(b"/proc/"):
             self._kernel[path] = file
         else:
-            self.by_id[stat.id] = file
+            self._identify(file, stat.id)
         return file
+
+    def _identify(self, file: File, identity: FileId) -> None:
+        file.id = identity
+        self.by_id[identity] = self._numbers[identity[:2]] = file
 
     def _name(self, path: bytes, file: File) -> None:
         if path.startswith(b"/"):
@@ -222,4 +275,4 @@ def _copied_up(file: File, stat: Stat) -> bool:
 def _kind(stat: Stat | None) -> FileKind:
     if stat is None or stat.mode == 0:
         return "file"
-    return _KINDS.get(_stat.S_IFMT(stat.mode), "file")
+    return _KINDS.get(stat.mode & _FORMAT, "file")

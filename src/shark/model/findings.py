@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Container
+from functools import cached_property
 
 from shark.model import accesses as kinds
 from shark.model.facts import Facts, Header, Owner
-from shark.model.roles import Known, role
+from shark.model.roles import Roles
 from shark.model.scripts import script_paths
-from shark.values import GapKind, Stat
+from shark.tuples import TYPE_CHECKING
+from shark.values import FileId, Stat
 
 if TYPE_CHECKING:
+    from shark.kinds import GapKind
     from shark.model.documents import Role
     from shark.model.files import File
     from shark.model.run import RunModel
     from shark.model.versions import Version
+
+
+_NOT_ASKED = Stat(FileId(0, 0, 0), 0, 0, 0, 0)
 
 
 class Outcome:
@@ -32,7 +38,15 @@ class Outcome:
         self.vanished = vanished
         self.stat = stat
         self.foreign = False
-        self.unchanged: set[int] = set()
+        self.unchanged: Container[int] = ()
+
+    def final(self, file: File, version: Version) -> bool:
+        """True if the file's final content is that of `version`."""
+        if not self.there or self.foreign:
+            return False
+        if version is file.current:
+            return True
+        return all(later.n in self.unchanged for later in file.versions if later.n > version.n)
 
 
 class Findings:
@@ -43,14 +57,22 @@ class Findings:
         self.facts = facts
         self.header = header
         self._outcomes: dict[int, Outcome] = {}
+        self._compared: list[int] = []  # files of which contents were compared to find their outcome
         self._roles: dict[int, Role] = {}
+        self._rules = Roles(header.home, header.rules)
         self._executed = _executed(model)
         self._sources = {source for pyc, source in model.pyc_sources.items() if self.has_source(pyc)}
 
     def digests_are_known(self) -> None:
         """The facts have digests now: look again at what they may tell, which is whether a content changed."""
-        for n in [n for n in self._outcomes if any(version.base >= 0 for version in self.model.files[n].versions)]:
+        for n in self._compared:
             del self._outcomes[n]
+        self._compared.clear()
+
+    @cached_property
+    def changed(self) -> list[File]:
+        """The files of which the run may have made a content; most files it only reads."""
+        return [file for file in self.model.files.all if file.current.process or len(file.versions) > 1]
 
     def has_source(self, pyc: int) -> bool:
         """True if a compiled module's source exists, or existed: then reading the module counts as reading that."""
@@ -69,18 +91,13 @@ class Findings:
         return found
 
     def _find_role(self, file: File) -> Role:
-        owner = self.owner(file)
+        owner = self.facts.owners.get(file.path)
         if owner is None and file.n in self.model.pyc_sources:
             return "cache" if self.has_source(file.n) else "code"
-        return role(
-            Known(
-                file.path,
-                owned=owner is not None and not owner.modified,
-                modified=owner is not None and owner.modified,
-                executed=file.n in self._executed,
-                home=self.header.home,
-            )
-        )
+        executed = file.n in self._executed
+        if owner is None:
+            return self._rules.role(file.path, (False, False, executed))
+        return self._rules.role(file.path, (not owner.modified, owner.modified, executed))
 
     def outcome(self, file: File) -> Outcome:
         """What became of the file."""
@@ -93,13 +110,19 @@ class Findings:
         outcome = self._whereabouts(file)
         version = file.current
         stat = outcome.stat
-        if stat is not None and not version.process and file.regular and version.size >= 0:
+        if stat is None:
+            pass
+        elif not version.process and file.kind == "file" and version.size >= 0:
             outcome.foreign = not version.agrees(stat)
-        elif stat is not None and file.id is None:
+        elif file.id is None:
             outcome.foreign = self._is_younger_than_the_run(stat)
-        for place, version in enumerate(file.versions):
-            if version.process and version.base >= 0 and not self._differs(file, place, outcome):
-                outcome.unchanged.add(version.n)
+        if version.process or len(file.versions) > 1:
+            self._compared.append(file.n)
+            outcome.unchanged = {
+                version.n
+                for place, version in enumerate(file.versions)
+                if version.process and version.base >= 0 and not self._differs(file, place, outcome)
+            }
         return outcome
 
     def _is_younger_than_the_run(self, stat: Stat) -> bool:
@@ -112,9 +135,9 @@ class Findings:
             return Outcome(there=False)
         if file.versions and not file.names:
             return Outcome(there=False, vanished=file.evicted)
-        if file.n not in self.facts.stats:
+        stat = self.facts.stats.get(file.n, _NOT_ASKED)
+        if stat is _NOT_ASKED:
             return Outcome(there=True)
-        stat = self.facts.stats[file.n]
         if stat is None or not _same_file(file, stat):
             return Outcome(there=False, vanished=True)
         return Outcome(there=True, stat=stat)
@@ -151,22 +174,19 @@ class Findings:
 
     def final(self, file: File, version: Version) -> bool:
         """True if the file's final content is that of `version`."""
-        outcome = self.outcome(file)
-        if not outcome.there or outcome.foreign:
-            return False
-        if version is file.current:
-            return True
-        return all(later.n in outcome.unchanged for later in file.versions if later.n > version.n)
+        return self.outcome(file).final(file, version)
 
     def digest(self, file: File, version: Version) -> tuple[str, GapKind | None, str]:
         """The digest of a version's content; without one, the kind of gap that this is and why."""
-        if self.final(file, version) and file.n in self.facts.digests:
-            return self.facts.digests[file.n], None, ""
-        if version.sha256:
-            return version.sha256, None, ""
-        return "", *self._why(file, version)
+        sha256 = self.sha256(file, version, final=self.final(file, version))
+        return (sha256, None, "") if sha256 else ("", *self.lack(file, version))
 
-    def _why(self, file: File, version: Version) -> tuple[GapKind | None, str]:
+    def sha256(self, file: File, version: Version, *, final: bool) -> str:
+        """The digest alone, "" if there is none. `final` is what the method of that name says of the version."""
+        return (self.facts.digests.get(file.n) if final else None) or version.sha256
+
+    def lack(self, file: File, version: Version) -> tuple[GapKind | None, str]:
+        """Of a version without a digest: the kind of gap that this is, and why."""
         outcome = self.outcome(file)
         if not file.regular:
             return None, "not a regular file"
@@ -206,10 +226,9 @@ def _same_file(file: File, stat: Stat) -> bool:
     """True if the stat taken after the run is of this file; only dev and ino count where an overlay changed the
     birth.
     """
-    if file.id is None or not stat.id.ino:
+    before, now = file.id, stat.id
+    if before == now or before is None or not now.ino:
         return True
-    if file.id == stat.id:
-        return True
-    if file.id[:2] != stat.id[:2]:
+    if before[:2] != now[:2]:
         return False
-    return not (file.id.birth and stat.id.birth) or file.current.agrees(stat)
+    return not (before.birth and now.birth) or file.current.agrees(stat)

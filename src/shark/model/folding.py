@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from shark import jsontext
 from shark.model.serialising import Serialiser
+from shark.tuples import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from shark.model.documents import InputEntry, Manifest
 
 LIMIT = 64 * 1024
@@ -104,7 +105,7 @@ def _folded(directory: str, group: list[InputEntry]) -> InputEntry:
     entry: dict[str, Any] = {"path": directory, "files": len(group)}
     digests = [member.get("sha256") for member in group]
     if all(digests):
-        entry["sha256"] = _digest(directory, group)
+        entry["sha256"] = folded_digest(directory, group)
     entry["size"] = sum(member.get("size", 0) for member in group)
     if group[0].get("role"):
         entry["role"] = group[0]["role"]
@@ -116,7 +117,7 @@ def _folded(directory: str, group: list[InputEntry]) -> InputEntry:
     return entry  # type: ignore[return-value]
 
 
-def _digest(directory: str, group: list[InputEntry]) -> str:
+def folded_digest(directory: str, group: list[InputEntry]) -> str:
     """As `cd DIRECTORY && sha256sum FILES | LC_ALL=C sort | sha256sum` prints it."""
     import hashlib
 

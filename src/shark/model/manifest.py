@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
 
 from shark import jsontext
-from shark.model.derivation import Derive, input_versions, software_of, whole_run
-from shark.model.folding import Folder
+from shark.model.derivation import Derive, input_versions, software_of
+from shark.model.folding import LIMIT, Folder
+from shark.model.lineage import by_output
 from shark.model.serialising import Serialiser
+from shark.model.writers import last_writers
+from shark.tuples import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from shark.model.documents import (
         ImageEntry,
         InputEntry,
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
     )
 
 _CONTEXT = ("git", "host", "container", "scheduler", "workflow", "ci", "env")
+_RECORD_ONLY = frozenset({"changes", "changes_left_out", "patch_left_out"})
 _COMMAND = ("argv", "cwd", "exit", "signal", "start", "end", "seconds")
 SUMMARY_LIMIT = 900
 """A summary's JSON is shorter than this, in bytes: it must fit into any file system's attributes."""
@@ -31,14 +37,17 @@ SUMMARY_LIMIT = 900
 __all__ = ["SUMMARY_LIMIT", "attachments", "input_versions", "manifests", "software_of", "summary"]
 
 
-def manifests(record: RunRecord, derive: Derive = whole_run) -> Iterator[Manifest]:
-    """One manifest per output, in the record's order. They share parts with the record: do not change them."""
-    for _, manifest in _all(record, record["outputs"], derive):
+def manifests(record: RunRecord, derive: Derive = by_output, *, fold: bool = True) -> Iterator[Manifest]:
+    """One manifest per output, in the record's order. They share parts with the record: do not change them.
+
+    Without `fold`, a large one lists all its inputs one by one nevertheless.
+    """
+    for _, manifest in _all(record, record["outputs"], derive, fold=fold):
         yield manifest
 
 
 def attachments(
-    record: RunRecord, derive: Derive = whole_run, serialiser: Serialiser | None = None
+    record: RunRecord, derive: Derive = by_output, serialiser: Serialiser | None = None
 ) -> Iterator[tuple[OutputEntry, Manifest]]:
     """The outputs to which a manifest shall be attached, each with it: those whose `attached` is not settled yet.
 
@@ -48,21 +57,24 @@ def attachments(
 
 
 def _all(
-    record: RunRecord, outputs: list[OutputEntry], derive: Derive, serialiser: Serialiser | None = None
+    record: RunRecord,
+    outputs: list[OutputEntry],
+    derive: Derive,
+    serialiser: Serialiser | None = None,
+    *,
+    fold: bool = True,
 ) -> Iterator[tuple[OutputEntry, Manifest]]:
     if not outputs:
         return
     derivation_of = derive(record)
-    folder = Folder(serialiser=serialiser)
+    folder = Folder(LIMIT if fold else sys.maxsize, serialiser)
     common = _common(record)
     processes = {process["n"]: process for process in record["processes"]}
     writers: dict[tuple[int, int], ManifestProcess] = {}
-    versions = {
-        (entry["n"], version["n"]): version.get("by") for entry in record["files"] for version in entry["versions"]
-    }
+    last_writer = last_writers(record)
     for output in outputs:
         derivation = derivation_of(output)
-        writer = versions.get((output["file"], output["version"]))
+        writer = last_writer(output)
         manifest: dict[str, Any] = {"schema": "shark/manifest/1", "scope": derivation.scope, "run": record["id"]}
         if "mtime" in output:
             manifest["made"] = output["mtime"]
@@ -75,7 +87,7 @@ def _all(
         if writer is not None and writer["process"] in processes:
             key = writer["process"], writer["image"]
             if key not in writers:
-                writers[key] = _process(processes, *key)
+                writers[key] = _process(processes, *key, certain=record.get("flow") == "output")
             manifest["process"] = writers[key]
         manifest.update(common["rest"])
         yield output, _folded(manifest, derivation.own, folder)  # type: ignore[arg-type]
@@ -94,26 +106,32 @@ def _folded(manifest: Manifest, own: Sequence[InputEntry], folder: Folder) -> Ma
 
 def _common(record: RunRecord) -> dict[str, Any]:
     rest: dict[str, Any] = {key: record[key] for key in _CONTEXT if key in record}  # type: ignore[literal-required]
+    if "git" in rest:  # how large a manifest is must not depend on how untidy a repository is
+        rest["git"] = [{k: v for k, v in section.items() if k not in _RECORD_ONLY} for section in rest["git"]]
+    if "cpu_details" in rest.get("host", ()):
+        rest["host"] = {key: value for key, value in rest["host"].items() if key != "cpu_details"}
     if "network" in record:
         rest["network"] = [
             {key: endpoint[key] for key in ("family", "address", "port") if key in endpoint}
             for endpoint in record["network"]
         ]
+    if "resources" in record:
+        rest["resources"] = record["resources"]
     rest["coverage"] = record["coverage"]
     rest["shark"] = record["shark"]
     command = {key: value for key, value in record["command"].items() if key in _COMMAND}
     return {"command": command, "rest": rest}
 
 
-def _process(processes: dict[int, ProcessEntry], n: int, image: int) -> ManifestProcess:
+def _process(processes: dict[int, ProcessEntry], n: int, image: int, *, certain: bool) -> ManifestProcess:
     """The writer of an output.
 
-    Of a process that opened the file between its fork and its first exec (a shell's redirection), the program that it
-    then became is named: that one wrote.
+    If it is not `certain`: of a process that opened the file between its fork and its first exec (a shell's
+    redirection), the program that it then became is named: that one wrote.
     """
     process = processes[n]
     images = process["images"]
-    number = image + 1 if image + 1 < len(images) and "forked" in images[image] else image
+    number = image + 1 if not certain and image + 1 < len(images) and "forked" in images[image] else image
     shown = _program(processes, images[number]) if number < len(images) else None
     entry: dict[str, Any] = {"n": n, "argv": shown["argv"] if shown else []}
     for key in ("exe", "cwd"):

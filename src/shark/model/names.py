@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from shark.tuples import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from shark.model.files import File
@@ -29,6 +29,17 @@ class NameTable:
         self.at[path] = file
         file.gain(path)
         self._enter(path)
+
+    def put(self, path: bytes, file: File) -> None:
+        """`file`, which had no name, is at `path`, where nothing was."""
+        self.at[path] = file
+        file.names[path] = None
+        parent = path.rpartition(b"/")[0]
+        siblings = self._below.get(parent)
+        if siblings is not None:
+            siblings.add(path)
+        else:
+            self._enter(path)
 
     def drop(self, path: bytes) -> File | None:
         """Nothing is at `path` any more; returns what was."""

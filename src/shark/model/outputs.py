@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from shark.model.files import File
 from shark.model.findings import Findings
 from shark.model.questions import is_sidecar
 from shark.model.scope import Scope
 from shark.model.versions import Version
+from shark.tuples import NamedTuple
 
 
 class Output(NamedTuple):
@@ -22,7 +21,7 @@ class Output(NamedTuple):
 def outputs(findings: Findings, scope: Scope) -> list[Output]:
     """The outputs of a run or sub-run, in the order of their file numbers."""
     found: list[Output] = []
-    for file in findings.model.files.all:
+    for file in findings.changed:
         version = made_version(findings, scope, file)
         if version is not None and not is_sidecar(file.path):
             found.append(Output(file, version, why_not_attached(findings, scope, file, version)))

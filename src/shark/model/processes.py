@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from shark.events import ImageStarted, ProcessEnded, ProcessStarted
+from shark.tuples import NamedTuple
 from shark.values import Usage
 
 
@@ -83,14 +82,15 @@ class ProcessTable(dict[int, Process]):
             process.images, process.image = earlier.images, earlier.image
         elif event.parent:
             parent = self[event.parent]
-            process.images.append(Image(event.begin, event.end, event.time, forked=(parent.n, parent.image)))
+            forked = parent.n, parent.image
+            process.images.append(Image(event.begin, event.end, event.time, (), b"", 0, b"", (), b"", forked))
 
     def executed(self, event: ImageStarted, exe: int, scripts: tuple[int, ...]) -> Process:
         """Add an image to its process; `exe` and `scripts` are file numbers."""
         process = self[event.process]
         script = event.scripts[0].used if event.scripts else b""
         process.images.append(
-            Image(event.begin, event.end, event.time, event.argv, event.cwd, exe, event.exe.path, scripts, script)
+            Image(event.begin, event.end, event.time, event.argv, event.cwd, exe, event.exe.path, scripts, script, None)
         )
         process.image = len(process.images) - 1
         return process

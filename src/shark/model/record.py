@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from shark.events import SHARES_FILES, SHARES_MEMORY, SubRun
 from shark.model import accesses as kinds
 from shark.model.coverage import coverage
 from shark.model.facts import Facts, Header, text, time_text
 from shark.model.files import File
 from shark.model.findings import Findings
+from shark.model.links import channels as channels_and_edges
 from shark.model.manifest import software_of
 from shark.model.outputs import Output, outputs
 from shark.model.processes import Image, Process
 from shark.model.questions import find_sources
+from shark.model.resources import own_usage, put_usage, total
 from shark.model.run import RunModel
 from shark.model.scope import Scope
 from shark.model.versions import Version
+from shark.tuples import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from shark.model.documents import (
         Attached,
         Command,
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
         VersionEntry,
     )
 
-_CONTEXT = ("git", "host", "env", "container", "scheduler", "workflow", "ci")
+_CONTEXT = ("git", "host", "env", "container", "scheduler", "workflow", "ci", "recording", "values")
 
 
 def build_record(
@@ -86,21 +89,30 @@ class _Builder:
         self.header = header
         self.scope = scope
         self.findings = findings
+        self.usage = own_usage(model.processes)
 
     def build(self) -> RunRecord:
         document: dict[str, Any] = {"schema": "shark/run/1", "id": self.header.id}
         document.update(_present(self._about()))
         document["command"] = self._command()
         document["processes"] = [self._process(n) for n in sorted(self.scope.processes)]
-        document.update(_present({"subruns": self._subruns()}))
+        document.update(_present({"resources": total(document["processes"]), "subruns": self._subruns()}))
         edges = self._edges()
-        document["files"] = [self._file(self.model.files[n]) for n in sorted({edge["file"] for edge in edges})]
-        document["channels"] = []
-        document["edges"] = edges
+        channels, links = channels_and_edges(self.model.holdings, self.scope)
+        used = {edge["file"] for edge in edges} | {entry["file"] for entry in channels if "file" in entry}
+        files = self.model.files.all
+        document["files"] = [self._file(files[n - 1]) for n in sorted(used)]
+        document["channels"] = channels
+        document["edges"] = edges + links
+        if self.model.holdings.known:
+            document["flow"] = "output"
         document["software"] = []
         document.update(_present({key: self.facts.context.get(key) for key in _CONTEXT}))
         document.update(_present({"network": self._network()}))
         document["coverage"] = {"complete": True, "gaps": []}
+        if self.model.traced is not None:
+            _, _, *figures = self.model.traced
+            document["traced"] = dict(zip(("stops", "hot", "sites", "recorded", "repeated"), figures, strict=True))
         document["outputs"] = [self._output(output) for output in outputs(self.findings, self.scope)]
         document["shark"] = self.header.shark
         record: RunRecord = document  # type: ignore[assignment]
@@ -153,7 +165,7 @@ class _Builder:
             entry["end"] = time_text(process.stop)
             entry["order"].append(process.ended)
         _put_status(entry, process)
-        _put_usage(entry, process)
+        put_usage(entry, process, self.usage.get(n))
         shares = [name for bit, name in ((SHARES_MEMORY, "memory"), (SHARES_FILES, "files")) if process.shares & bit]
         if shares:
             entry["shares"] = shares
@@ -212,6 +224,10 @@ class _Builder:
             if access.count > 1:
                 edge["last"] = [access.last_begin, access.end]
                 edge["count"] = access.count
+            if access.idle:
+                edge["idle"] = True
+            if access.until:
+                edge["until"] = access.until
             if access.used != file.path:
                 edge["as"] = text(access.used)
             if access.inherited:
@@ -223,14 +239,15 @@ class _Builder:
         return edges
 
     def _file(self, file: File) -> FileEntry:
-        entry: dict[str, Any] = {"n": file.n, "path": text(file.path), "role": self.findings.role(file)}
+        findings = self.findings
+        entry: dict[str, Any] = {"n": file.n, "path": text(file.path), "role": findings.role(file)}
         if file.kind != "file":
             entry["kind"] = file.kind
         if len(file.names) > 1:
             entry["names"] = [text(name) for name in sorted(file.names)]
         if file.id is not None:
             entry["id"] = list(file.id)
-        owner = self.findings.owner(file)
+        owner = findings.owner(file)
         if owner is not None:
             entry["package"] = owner.purl
             if owner.modified:
@@ -244,12 +261,14 @@ class _Builder:
         return entry  # type: ignore[return-value]
 
     def _version(self, file: File, version: Version) -> VersionEntry:
-        made = self.scope.made(version)
+        made = version.process != 0 and self.scope.made(version)
         entry: VersionEntry = {"n": version.n, "origin": version.origin if made or not version.process else "outside"}
-        sha256, _, why = self.findings.digest(file, version)
+        outcome = self.findings.outcome(file)
+        final = outcome.final(file, version)
+        sha256 = self.findings.sha256(file, version, final=final)
         if sha256:
             entry["sha256"] = sha256
-        stat = self.findings.outcome(file).stat if self.findings.final(file, version) else None
+        stat = outcome.stat if final else None
         size, mtime = (stat.size, stat.mtime) if stat is not None else (version.size, version.mtime)
         if size >= 0:
             entry["size"] = size
@@ -259,13 +278,13 @@ class _Builder:
             entry["by"] = {"process": version.process, "image": version.image}
             if version.base >= 0:
                 entry["base"] = version.base
-            if version.n in self.findings.outcome(file).unchanged:
+            if version.n in outcome.unchanged:
                 entry["unchanged"] = True
             if version.log:
                 entry["log"] = True
-        elif sha256:
-            _put_runs(entry, self.facts.input_runs.get(file.n, []))
-        if not sha256 and why:
+        elif sha256 and file.n in self.facts.input_runs:
+            _put_runs(entry, self.facts.input_runs[file.n])
+        if not sha256 and (why := self.findings.lack(file, version)[1]):
             entry["why"] = why
         return entry
 
@@ -308,20 +327,6 @@ def _put_status(entry: Command | ProcessEntry, process: Process) -> None:
         entry["signal"] = process.signal
     elif process.exit >= 0:
         entry["exit"] = process.exit
-
-
-def _put_usage(entry: ProcessEntry, process: Process) -> None:
-    usage = process.usage
-    if usage is None:
-        return
-    if usage.user_seconds >= 0 and usage.system_seconds >= 0:
-        entry["cpu_seconds"] = round(usage.user_seconds + usage.system_seconds, 4)
-    if usage.max_rss >= 0:
-        entry["max_rss"] = usage.max_rss
-    if usage.read_bytes >= 0:
-        entry["read_bytes"] = usage.read_bytes
-    if usage.written_bytes >= 0:
-        entry["written_bytes"] = usage.written_bytes
 
 
 def _put_runs(entry: VersionEntry, runs: list[str]) -> None:

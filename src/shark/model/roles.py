@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+
+from shark.tuples import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    import re
+
     from shark.model.documents import Role
 
 
@@ -25,12 +27,22 @@ class Known(NamedTuple):
     home: bytes = b""
 
 
+FOLDER, ENDING, PATH = range(3)
+"""How much of a path a rule looks at: its folder, the ending of its name as well (see `ending`), or all of it."""
+
+
 class Rule(NamedTuple):
-    """`role` for every file for which `fits` is true."""
+    """`role` for every file for which `fits` is true.
+
+    `looks` says at how much of the path: so a rule need not be asked about each of a thousand files of one folder.
+    `within`: it fits nothing elsewhere (directories, ending in a slash).
+    """
 
     role: Role
     why: str
     fits: Callable[[Known], bool]
+    looks: int = PATH
+    within: tuple[bytes, ...] = ()
 
 
 def below(*directories: bytes) -> Callable[[Known], bool]:
@@ -40,7 +52,13 @@ def below(*directories: bytes) -> Callable[[Known], bool]:
 
 def matching(pattern: bytes) -> Callable[[Known], bool]:
     """Fits paths in which the regular expression is found. It is compiled when the first path is asked about."""
-    search = cache(lambda: re.compile(pattern).search)
+
+    @cache
+    def search() -> Callable[[bytes], re.Match[bytes] | None]:
+        import re
+
+        return re.compile(pattern).search
+
     return lambda known: search()(known.path) is not None
 
 
@@ -49,8 +67,9 @@ def unowned(fits: Callable[[Known], bool]) -> Callable[[Known], bool]:
     return lambda known: not known.owned and not known.modified and fits(known)
 
 
-_SHARED_OBJECT = re.compile(rb"[^/]\.so(\.[^/]*)?$")
-_SYSTEM_DIRECTORIES = re.compile(rb"^(/usr)?/(lib|lib32|lib64|libx32|libexec)/")
+_SYSTEM_DIRECTORIES = tuple(
+    b"%b/%b/" % (above, name) for above in (b"", b"/usr") for name in b"lib lib32 lib64 libx32 libexec".split()
+)
 
 _SYSTEM_INDEXES = (
     rb"^/usr/(lib|share)/("
@@ -60,13 +79,17 @@ _SYSTEM_INDEXES = (
 )
 """What package scripts generate below /usr, so that no package owns it: indexes, not contents."""
 
-_CACHES = (
-    rb"/__pycache__/|/\.git/|/\.git$"
+_SYSTEM_INDEX_FOLDERS = (b"/usr/lib/", b"/usr/share/")
+
+_CACHE_FOLDERS = (
+    rb"/__pycache__/|/\.git/"
     rb"|/\.cache/(fontconfig|mesa_shader_cache[^/]*|nvidia|pip|uv|yarn|pnpm|conda|mamba|go-build|R/pkgcache|pypoetry)/"
-    rb"|/\.cache/matplotlib/fontlist[^/]*\.json|/\.fontconfig/|/\.nv/ComputeCache/|/GLCache/"
+    rb"|/\.fontconfig/|/\.nv/ComputeCache/|/GLCache/"
     rb"|/\.npm/_cacache/|/\.cargo/registry/cache/|/\.gradle/caches/|/\.nuget/packages/|/\.pnpm-store/"
 )
 """Font and shader caches, version control's own files, package managers' download caches."""
+
+_CACHE_NAMES = rb"/\.git$|/\.cache/matplotlib/fontlist[^/]*\.json"
 
 _SOURCE_EXTENSIONS = b"""
     py pyi pyw pyx pxd ipynb r rmd rnw qmd s sh bash zsh fish ksh csh tcsh jl c h cc cpp cxx c++ hh hpp hxx h++ inc inl
@@ -88,7 +111,8 @@ _CODE_EXTENSIONS = frozenset(_SOURCE_EXTENSIONS.split())
 
 def is_shared_object(path: bytes) -> bool:
     """True for `libx.so`, `libx.so.6.1`, `module.cpython-311.so`."""
-    return _SHARED_OBJECT.search(path) is not None
+    name = path.rpartition(b"/")[2]
+    return (name.endswith(b".so") and len(name) > 3) or name.find(b".so.") > 0
 
 
 def is_source(path: bytes) -> bool:
@@ -109,28 +133,41 @@ def _is_config(known: Known) -> bool:
 
 
 RULES: tuple[Rule, ...] = (
-    Rule("library", "a package owns it", lambda known: known.owned),
+    Rule("library", "a package owns it", lambda known: known.owned, FOLDER),
     Rule(
         "library",
         "a shared object below a system directory",
-        unowned(lambda known: is_shared_object(known.path) and _SYSTEM_DIRECTORIES.match(known.path) is not None),
+        unowned(lambda known: is_shared_object(known.path) and known.path.startswith(_SYSTEM_DIRECTORIES)),
+        ENDING,
     ),
-    Rule("data", "shared memory", below(b"/dev/shm/")),
-    Rule("system", "the kernel's", below(b"/proc/", b"/sys/", b"/dev/")),
+    Rule("data", "shared memory", below(b"/dev/shm/"), FOLDER),
+    Rule("system", "the kernel's", below(b"/proc/", b"/sys/", b"/dev/"), FOLDER),
     Rule(
-        "system", "the machine's state", unowned(below(b"/etc/", b"/run/", b"/var/run/", b"/var/cache/", b"/var/lib/"))
+        "system",
+        "the machine's state",
+        unowned(below(b"/etc/", b"/run/", b"/var/run/", b"/var/cache/", b"/var/lib/")),
+        FOLDER,
     ),
-    Rule("system", "an index that was generated on this machine", unowned(matching(_SYSTEM_INDEXES))),
-    Rule("cache", "a cache", matching(_CACHES)),
-    Rule("code", "executed, or named as script", lambda known: known.executed),
-    Rule("code", "a shared object", lambda known: is_shared_object(known.path)),
-    Rule("code", "a source or build file", lambda known: is_source(known.path)),
+    Rule(
+        "system",
+        "an index that was generated on this machine",
+        unowned(matching(_SYSTEM_INDEXES)),
+        within=_SYSTEM_INDEX_FOLDERS,
+    ),
+    Rule("cache", "a cache", matching(_CACHE_FOLDERS), FOLDER),
+    Rule("cache", "a file of a cache", matching(_CACHE_NAMES), ENDING),
+    Rule("code", "executed, or named as script", lambda known: known.executed, FOLDER),
+    Rule("code", "a shared object", lambda known: is_shared_object(known.path), ENDING),
+    Rule("code", "a source or build file", lambda known: is_source(known.path), ENDING),
     # Python runs the lines of these at its start; a .pth elsewhere is more likely the weights of a network.
-    Rule("code", "a start-up file of Python", matching(rb"/(site|dist)-packages/[^/]+\.pth$")),
-    Rule("config", "a settings file of the user", _is_config),
-    Rule("config", "a virtual environment's settings", lambda known: known.path.endswith(b"/pyvenv.cfg")),
+    Rule("code", "a start-up file of Python", matching(rb"/(site|dist)-packages/[^/]+\.pth$"), ENDING),
+    Rule("config", "a settings file of the user", _is_config, ENDING),
+    Rule("config", "a virtual environment's settings", lambda known: known.path.endswith(b"/pyvenv.cfg"), ENDING),
     Rule(
-        "config", "a package's settings, changed on this machine", lambda k: k.modified and k.path.startswith(b"/etc/")
+        "config",
+        "a package's settings, changed on this machine",
+        lambda known: known.modified and known.path.startswith(b"/etc/"),
+        FOLDER,
     ),
 )
 """The contract's rules, in its order. /dev/shm comes before the kernel's files since it holds users' data."""
@@ -138,7 +175,91 @@ RULES: tuple[Rule, ...] = (
 
 def role(known: Known, extra: Sequence[Rule] = ()) -> Role:
     """The role by the first rule that fits, `extra` ones before the others; `data` if none does."""
-    for rule in (*extra, *RULES):
+    return _first((*extra, *RULES), known)
+
+
+def _first(rules: Iterable[Rule], known: Known) -> Role:
+    for rule in rules:
         if rule.fits(known):
             return rule.role
     return "data"
+
+
+_TELLING_NAMES = _CODE_NAMES | {b"pyvenv.cfg"}
+_TELLING_STARTS = (b".", b"fontlist")
+
+
+def ending(name: bytes) -> bytes:
+    """What of a file's name the rules that look at endings can tell from another: its extension, unless the name is
+    one that some rule knows by more than that; then all of it, behind a slash.
+    """
+    if name in _TELLING_NAMES or name.startswith(_TELLING_STARTS) or b".so" in name:
+        return b"/" + name
+    at = name.rfind(b".")
+    return name[at:] if at >= 0 else b""
+
+
+State = tuple[bool, bool, bool]
+"""What a rule may look at besides the path: whether a file is owned, modified, executed (see `Known`)."""
+
+PLAIN: State = (False, False, False)
+
+
+class _Folder:
+    """What of the rules is left to ask about files of one folder, of which the same is `Known` besides their names.
+
+    `by_ending` has the roles that are known; it is None where a rule looks at whole paths.
+    """
+
+    __slots__ = ("by_ending", "rules")
+
+    def __init__(self, rules: Sequence[Rule], known: Known) -> None:
+        self.rules: list[Rule] = []
+        self.by_ending: dict[bytes, Role] | None = {}
+        for rule in rules:
+            if rule.within and not known.path.startswith(rule.within):
+                continue
+            if rule.looks != FOLDER:
+                self.rules.append(rule)
+                if rule.looks == PATH:
+                    self.by_ending = None
+            elif rule.fits(known):
+                self.rules.append(rule)
+                break  # it fits all files that no rule before it fits
+
+
+class Roles:
+    """The roles of many files, the same ones as `role` gives, but each rule is asked as seldom as it may."""
+
+    def __init__(self, home: bytes = b"", extra: Sequence[Rule] = ()) -> None:
+        self._home = home
+        self._rules = (*extra, *RULES)
+        self._folders: dict[tuple[bytes, State], _Folder] = {}
+
+    def role(self, path: bytes, state: State = PLAIN) -> Role:
+        """The role of a file, by what a rule may look at."""
+        at = path.rfind(b"/") + 1
+        key = path[:at], state
+        folder = self._folders.get(key)
+        if folder is None:
+            folder = self._folders[key] = _Folder(self._rules, Known(path, *state, self._home))
+        if folder.by_ending is None:
+            return _first(folder.rules, Known(path, *state, self._home))
+        kind = ending(path[at:])
+        found = folder.by_ending.get(kind)
+        if found is None:
+            found = folder.by_ending[kind] = _first(folder.rules, Known(path, *state, self._home))
+        return found
+
+
+_LEFT_OUT = frozenset({"library", "system", "cache"})
+
+
+def including(fits: Callable[[Known], bool]) -> list[Rule]:
+    """Rules for files that shall stand in manifests whatever they are: code, config or data, as if not owned."""
+
+    def fitting(rule: Rule) -> Callable[[Known], bool]:
+        return lambda known: fits(known) and rule.fits(known._replace(owned=False))
+
+    kept = [rule for rule in RULES if rule.role not in _LEFT_OUT]
+    return [*(Rule(rule.role, rule.why, fitting(rule)) for rule in kept), Rule("data", "included by a setting", fits)]

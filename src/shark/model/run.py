@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
 
 from shark.events import (
     LIST,
@@ -15,13 +14,18 @@ from shark.events import (
     Connected,
     DirectoryMade,
     Event,
+    Gained,
     GapSeen,
+    Holding,
     ImageStarted,
+    Joined,
     Linked,
+    Located,
     Missing,
     Opened,
     ProcessEnded,
     ProcessStarted,
+    Released,
     Removed,
     Renamed,
     RunEnded,
@@ -29,17 +33,23 @@ from shark.events import (
     Sighting,
     SubRun,
     Symlinked,
+    Tokens,
     Touched,
+    Traced,
 )
 from shark.model import accesses as kinds
 from shark.model import versions
-from shark.model.accesses import AccessTable
+from shark.model.accesses import Access, AccessTable
 from shark.model.facts import Question, text
 from shark.model.files import File, FileTable
+from shark.model.holdings import Holdings
 from shark.model.processes import ProcessTable
+from shark.tuples import TYPE_CHECKING
 from shark.values import Stat
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from shark.model.documents import VersionOrigin
 
 DELEGATES = frozenset(
@@ -60,9 +70,12 @@ class RunModel:
     def __init__(self) -> None:
         self.started: RunStarted | None = None
         self.ended: RunEnded | None = None
+        self.traced: Traced | None = None
+        self.located: dict[int, bytes] = {}  # hot processes, and in which directory they are
         self.processes = ProcessTable()
         self.files = FileTable()
         self.accesses = AccessTable()
+        self.holdings = Holdings(self.files.numbered)
         self.subruns: list[SubRun] = []
         self.network: dict[tuple[str, str, int], int] = {}
         self.gaps: dict[tuple[str, str, int], None] = {}
@@ -72,8 +85,8 @@ class RunModel:
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             Opened: self._opened,
             ImageStarted: self._image,
-            ProcessStarted: self.processes.started,
-            ProcessEnded: self.processes.over,
+            ProcessStarted: self._process_started,
+            ProcessEnded: self._process_ended,
             Changed: self._changed,
             Touched: self._touched,
             Renamed: self._renamed,
@@ -87,6 +100,13 @@ class RunModel:
             GapSeen: self._gap,
             RunStarted: self._run_started,
             RunEnded: self._run_ended,
+            Holding: self.holdings.holding,
+            Joined: self.holdings.joined,
+            Gained: self.holdings.gained,
+            Tokens: self.holdings.tokens,
+            Released: self.released,
+            Traced: self._traced,
+            Located: self._located,
         }
 
     def observe(self, event: Event) -> None:
@@ -102,21 +122,37 @@ class RunModel:
         return questions(self)
 
     def _opened(self, event: Opened) -> None:
-        begin, end, number, access, sighting, created, _, _, _, _ = event
-        path, _, stat = sighting
-        if access == READ and stat is not None and not created:
-            file = self.files.by_id.get(stat[0])
-            if file is not None and path in file.names:
-                version = file.current
-                if version.size == stat[2] and version.mtime == stat[3]:
-                    if version.process != number:
-                        version.others = True
-                    key = (number, self.processes[number].image, file.n, version.n, kinds.READ)
-                    known = self.accesses.get(key)
-                    if known is not None:
-                        known.again(begin, end)
-                        return
-        self._opened_anew(event)
+        begin, end, number, access, sighting, created, _, _, _, via = event
+        path, used, stat = sighting
+        if access == READ and stat is not None and not created and (file := self.files.plainly(path, stat, begin, end)):
+            version = file.current
+            if version.process != number:
+                version.others = True
+            key = (number, self.processes[number].image, file.n, version.n, kinds.READ)
+            noted = self.accesses.get(key)
+            if noted is not None:
+                noted.again(begin, end)
+            else:
+                used = path if used == path else used
+                noted = self.accesses[key] = Access(begin, end, used, inherited=via == "inherited")
+            self.holdings.opened_to_read(number, file.n, noted)
+        elif access == WRITE and created and stat is not None and via == "open" and self._created(event, used, stat):
+            pass
+        else:
+            self._opened_anew(event)
+
+    def _created(self, event: Opened, used: bytes, stat: Stat) -> bool:
+        """Take in that a file was made of which nothing is known yet, as most are; False if there is more to it."""
+        begin, end, number, _, (path, _, _), _, _, _, before, _ = event
+        file = self.files.newly(path, stat, end) if before is None else None
+        if file is None:
+            return False
+        image = self.processes[number].image
+        versions.created(file, (number, image), begin, end, stat)
+        noted = Access(begin, end, path if used == path else used)
+        self.accesses[number, image, file.n, 1, kinds.CREATE] = noted
+        self.holdings.opened(number, file.n, noted)
+        return True
 
     def _opened_anew(self, event: Opened) -> None:
         if event.before is not None and not event.created:
@@ -161,6 +197,8 @@ class RunModel:
         if reads and origin == "in-place" and file.versions:
             self._note_open(event, file, READ)
         image = self.processes[event.process].image
+        if event.truncated and file.versions and self.holdings.is_shell(event.process):
+            file.current.others = True  # what it puts there now has nothing to do with what it put there before
         log = inherited and event.append
         versions.opened_for_writing(
             file, (event.process, image), event.begin, event.end, origin, event.file.stat, log=log
@@ -170,22 +208,25 @@ class RunModel:
         if reads and origin != "in-place":
             self._note_open(event, file, READ)
         kind = kinds.CREATE if event.created else kinds.WRITE
-        self._note(event, event.process, file, kind, event.file.used, inherited=inherited)
+        noted = self._note(event, event.process, file, kind, event.file.used, inherited=inherited)
+        self.holdings.opened(event.process, file.n, noted)
 
     def _note_open(self, event: Opened, file: File, access: int) -> None:
         inherited = event.via == "inherited"
         if access & READ:
             if file.current.process != event.process:
                 file.current.others = True
-            self._note(event, event.process, file, kinds.READ, event.file.used, inherited=inherited)
+            noted = self._note(event, event.process, file, kinds.READ, event.file.used, inherited=inherited)
+            self.holdings.opened_to_read(event.process, file.n, noted)
         if access & WRITE:
             self._note(event, event.process, file, kinds.WRITE, event.file.used, inherited=inherited)
 
     def _image(self, event: ImageStarted) -> None:
         sightings = (event.exe, *event.scripts, *([event.loader] if event.loader else ()))
-        files = [self._file(sighting, event.begin, event.end) for sighting in sightings]
+        files = [self._program(sighting, event.begin, event.end) for sighting in sightings]
         scripts = tuple(file.n for file in files[1 : 1 + len(event.scripts)])
-        self.processes.executed(event, files[0].n, scripts)
+        process = self.processes.executed(event, files[0].n, scripts)
+        self.holdings.executed(event.process, process.image, event.exe.path, event.end)
         agent = os.path.basename(event.exe.path)
         if agent in DELEGATES:
             detail = f"{agent.decode()} asks processes outside of the run to act; put shark inside of what it starts"
@@ -196,6 +237,10 @@ class RunModel:
             if file.current.process != event.process:
                 file.current.others = True
             self._note(event, event.process, file, kinds.EXEC, sighting.used)
+
+    def _program(self, sighting: Sighting, begin: int, end: int) -> File:
+        path, _, stat = sighting
+        return (stat and self.files.plainly(path, stat, begin, end)) or self._file(sighting, begin, end)
 
     def _changed(self, event: Changed) -> None:
         if event.before is not None:
@@ -209,6 +254,15 @@ class RunModel:
         image = self.processes[event.process].image
         versions.changed(file, (event.process, image), event.begin, event.end, event.before, event.file.stat)
         self._note(event, event.process, file, kinds.WRITE, event.file.used)
+
+    def released(self, event: Released) -> None:
+        """A process holds a file no more that it had read: it sees no later versions of it."""
+        n = self.files.numbered(event.key)
+        image = self.processes[event.process].image
+        for version in self.files[n].versions if n else ():
+            access = self.accesses.get((event.process, image, n, version.n, kinds.READ))
+            if access is not None:
+                access.until = event.end
 
     def _touched(self, event: Touched) -> None:
         file = self.files.known(event.file.stat, event.file.path)
@@ -277,12 +331,40 @@ class RunModel:
     def _connected(self, event: Connected) -> None:
         self.network.setdefault((event.family, event.address, event.port), event.process)
 
+    def _located(self, event: Located) -> None:
+        self.located[event.process] = event.cwd
+
+    def cwd(self, number: int) -> bytes:
+        """The directory in which a process was last, as far as events tell; b"" if they do not."""
+        while number in self.processes:
+            process = self.processes[number]
+            if number in self.located:
+                return self.located[number]
+            if process.images:
+                return process.images[-1].cwd
+            number = process.parent  # a fork begins where its parent was
+        return b""
+
+    def _traced(self, event: Traced) -> None:
+        self.traced = event
+
     def _gap(self, event: GapSeen) -> None:
         key = (event.kind, event.detail, event.process)
         if key not in self.gaps and len(self.gaps) >= GAP_LIMIT:
             self.gaps_dropped += 1
         else:
             self.gaps[key] = None
+
+    def _process_started(self, event: ProcessStarted) -> None:
+        self.processes.started(event)
+        self.holdings.started(event)
+        for n in self.holdings.written_by(event.process):
+            if self.files[n].versions:
+                self.files[n].current.others = True  # what is written from now on, its maker did not write alone
+
+    def _process_ended(self, event: ProcessEnded) -> None:
+        self.processes.over(event)
+        self.holdings.ended(event)
 
     def _run_started(self, event: RunStarted) -> None:
         self.started = event
@@ -299,8 +381,10 @@ class RunModel:
         if not file.versions:
             versions.found(file, stat, event.begin, event.end)
 
-    def _note(self, event: Event, process: int, file: File, kind: int, used: bytes, *, inherited: bool = False) -> None:
+    def _note(
+        self, event: Event, process: int, file: File, kind: int, used: bytes, *, inherited: bool = False
+    ) -> Access:
         key = (process, self.processes[process].image, file.n, file.current.n, kind)
         if used == file.path:
             used = file.path  # one object instead of two that are kept
-        self.accesses.add(key, event.begin, event.end, used, inherited=inherited)
+        return self.accesses.add(key, event.begin, event.end, used, inherited=inherited)

@@ -1,7 +1,7 @@
 """JSON Schemas (draft 2020-12) of shark's documents, generated from their types.
 
 The files in `shark/schemas/` hold what `texts` yields; a test keeps them equal to what the types say. Unknown keys are
-allowed everywhere, since readers ignore them.
+allowed, since readers ignore them; but not in what people write (`CLOSED`), where they are slips.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ DOCUMENTS: Mapping[str, type] = {
 }
 """The names of the schema files (without `.json`), and the types that they describe."""
 
+CLOSED = frozenset({"settings-1"})
+"""The documents in which a key that is not known is an error."""
+
 _PLAIN: dict[Any, dict[str, Any]] = {
     str: {"type": "string"},
     int: {"type": "integer"},
@@ -35,6 +38,8 @@ def schema(document: type, name: str) -> dict[str, Any]:
     """The JSON Schema of a document type: a TypedDict, or a list of one. Raises TypeError for what JSON has not."""
     definitions: dict[str, Any] = {}
     root = _of(document, definitions)
+    if name in CLOSED:
+        definitions = _closed(definitions)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:shark:schema:{name}",
@@ -42,6 +47,10 @@ def schema(document: type, name: str) -> dict[str, Any]:
         **root,
         "$defs": dict(sorted(definitions.items())),
     }
+
+
+def _closed(definitions: dict[str, Any]) -> dict[str, Any]:
+    return {name: {**definition, "additionalProperties": False} for name, definition in definitions.items()}
 
 
 def texts(named: Mapping[str, type] = DOCUMENTS) -> Iterator[tuple[str, bytes]]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from shark.events import SubRun
+from shark.tuples import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from shark.model.processes import Process

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from shark.tuples import NamedTuple
 
 
 class Interpreter(NamedTuple):
@@ -34,29 +34,38 @@ _MAKE = _interpreter(
     values="-C --directory -I --include-dir -j -l -o -W", scripts="-f --file --makefile", positional=False
 )
 
-INTERPRETERS: tuple[tuple[re.Pattern[str], Interpreter], ...] = tuple(
-    (re.compile(pattern + r"\Z"), interpreter)
-    for pattern, interpreter in (
-        (r"(python|pypy)[0-9.]*", _interpreter(values="-W -X --check-hash-based-pycs", inline="-c -m")),
-        (r"(ba|da|z|k|mk|a|ya)?sh|fish|busybox", _SHELL),
-        (r"Rscript", _interpreter(inline="-e", values="-g")),
-        (r"R|Rterm", _interpreter(values="-g -d --gui --debugger --encoding", scripts="-f --file", positional=False)),
-        (r"julia[0-9.]*", _interpreter(values="-p -t -J -C -H -L --threads --sysimage", inline="-e -E")),
-        (r"perl[0-9.]*", _interpreter(inline="-e -E", values="-I -M -m")),
-        (r"ruby[0-9.]*", _interpreter(inline="-e", values="-I -r -C")),
-        (r"node(js)?|deno|bun", _interpreter(inline="-e -p --eval --print", values="-r --require --import --loader")),
-        (r"lua(jit)?[0-9.]*", _interpreter(inline="-e", values="-l")),
-        (r"php[0-9.]*", _interpreter(inline="-r", values="-c -d", scripts="-f --file")),
-        (r"octave(-cli)?[0-9.]*", _interpreter(inline="--eval", values="-p --path")),
-        (r"(tcl|wi)sh[0-9.]*|expect|guile[0-9.]*|groovy|scala|Stata.*|stata.*|sas|idl|ncl|gnuplot", _interpreter()),
-        (r"[gmn]?awk|original-awk", _AWK),
-        (r"g?sed", _interpreter(values="-e -l --expression", scripts="-f --file", positional=False)),
-        (r"g?make|bmake", _MAKE),
-        (r"ninja|samurai", _interpreter(values="-C -j -k -l", scripts="-f", positional=False)),
-        (r"snakemake|nextflow", _interpreter(scripts="-s --snakefile", positional=False)),
-    )
-)
+_PERL = _interpreter(inline="-e -E", values="-I -M -m")
+_NODE = _interpreter(inline="-e -p --eval --print", values="-r --require --import --loader")
+_R = _interpreter(values="-g -d --gui --debugger --encoding", scripts="-f --file", positional=False)
+
+INTERPRETERS: dict[str, Interpreter] = {
+    **dict.fromkeys(("sh", "bash", "dash", "zsh", "ksh", "mksh", "ash", "yash", "fish", "busybox"), _SHELL),
+    "Rscript": _interpreter(inline="-e", values="-g"),
+    **dict.fromkeys(("R", "Rterm"), _R),
+    **dict.fromkeys(("node", "nodejs", "deno", "bun"), _NODE),
+    **dict.fromkeys(["expect", "groovy", "scala", "sas", "idl", "ncl", "gnuplot"], _interpreter()),
+    **dict.fromkeys(("awk", "gawk", "mawk", "nawk", "original-awk"), _AWK),
+    **dict.fromkeys(("sed", "gsed"), _interpreter(values="-e -l --expression", scripts="-f --file", positional=False)),
+    **dict.fromkeys(("make", "gmake", "bmake"), _MAKE),
+    **dict.fromkeys(("ninja", "samurai"), _interpreter(values="-C -j -k -l", scripts="-f", positional=False)),
+    **dict.fromkeys(("snakemake", "nextflow"), _interpreter(scripts="-s --snakefile", positional=False)),
+}
 """Names of programs (the last part of the path) and how each names its script."""
+
+VERSIONED: dict[str, Interpreter] = {
+    **dict.fromkeys(("python", "pypy"), _interpreter(values="-W -X --check-hash-based-pycs", inline="-c -m")),
+    "julia": _interpreter(values="-p -t -J -C -H -L --threads --sysimage", inline="-e -E"),
+    "perl": _PERL,
+    "ruby": _interpreter(inline="-e", values="-I -r -C"),
+    **dict.fromkeys(("lua", "luajit"), _interpreter(inline="-e", values="-l")),
+    "php": _interpreter(inline="-r", values="-c -d", scripts="-f --file"),
+    **dict.fromkeys(("octave", "octave-cli"), _interpreter(inline="--eval", values="-p --path")),
+    **dict.fromkeys(("tclsh", "wish", "guile"), _interpreter()),
+}
+"""The same for programs whose names may end in a version: `python3.11`."""
+
+_PREFIXES = (("Stata", _interpreter()), ("stata", _interpreter()))
+"""The same for families of programs: `stata-mp`."""
 
 
 def script_paths(exe: bytes, argv: Sequence[bytes], cwd: bytes) -> list[bytes]:
@@ -71,7 +80,8 @@ def script_paths(exe: bytes, argv: Sequence[bytes], cwd: bytes) -> list[bytes]:
 
 def _find(program: bytes) -> Interpreter | None:
     name = program.rpartition(b"/")[2].decode("utf-8", "surrogateescape")
-    return next((interpreter for pattern, interpreter in INTERPRETERS if pattern.match(name)), None)
+    found = INTERPRETERS.get(name) or VERSIONED.get(name.rstrip("0123456789."))
+    return found or next((interpreter for prefix, interpreter in _PREFIXES if name.startswith(prefix)), None)
 
 
 def _scripts(interpreter: Interpreter, arguments: Sequence[str]) -> list[str]:

@@ -1,14 +1,13 @@
 """The contents that one file had during a run: what was there before, what others put there, and what the run made.
 
 Writes are not traced; opens are. So a made version stands for everything that one image wrote through its descriptors
-until another image opened the file for writing, or someone else had read it.
+until another image opened the file for writing, or someone else had read it or got hold of it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from shark.events import Before
+from shark.tuples import TYPE_CHECKING
 from shark.values import Stat
 
 if TYPE_CHECKING:
@@ -28,7 +27,8 @@ class Version:
     `process` is 0 for a version that the run did not make. `base` is the number of the version whose content it
     continues, -1 for none. `size`, `mtime`: of a given version, its state; of a made one, its state as last seen, while
     `changed` says that it once differed from what it was right after the opening. `touched`: a call set the mtime
-    meanwhile, so that it is no evidence any more. `others`: an image other than the maker has read it.
+    meanwhile, so that it is no evidence any more. `others`: an image other than the maker has read it, or may write to
+    it.
     """
 
     __slots__ = (
@@ -159,6 +159,14 @@ def opened_for_writing(
     version.changed = version.changed or origin in {"created", "truncated"}
     version.end = max(version.end, end)
     return version
+
+
+def created(file: File, maker: tuple[int, int], begin: int, end: int, stat: Stat) -> None:
+    """A call of image `maker` made a file of which nothing was known: what `opened_for_writing` does then, at once."""
+    version = Version(1, "created", *maker, -1, begin)
+    version.end, version.size, version.mtime = max(begin, end), stat.size, stat.mtime
+    version.changed = True
+    file.start(version)
 
 
 def _reusable(file: File, maker: tuple[int, int], begin: int, origin: VersionOrigin) -> Version | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shark import events as ev
 from shark.model.facts import Facts, Header
+from shark.model.files import File
 from shark.model.record import build_record
 from shark.model.run import RunModel
 from shark.values import FileId, Stat
@@ -133,12 +134,20 @@ class Run:
         return build_record(self.model, facts or Facts(), Header("run-1", "0.1.0", **header), within)
 
 
+def explained(file: File) -> Stat | None:
+    """The last state of a file that the run's own calls explain, None if none ever saw it."""
+    version = file.current
+    if version.size < 0:
+        return None
+    return Stat(file.id or FileId(0, 0, 0), 0o100000, version.size, version.mtime, 1)
+
+
 def final(run: Run, **paths: Stat | None) -> Facts:
     """Facts in which every file asked about is as expected, except those given (by the last part of the path)."""
     facts = Facts()
     for question in run.model.questions():
         name = question.path.rpartition(b"/")[2].decode("latin-1").replace(".", "_")
-        facts.stats[question.n] = paths.get(name, question.expected)
+        facts.stats[question.n] = paths.get(name, explained(run.model.files[question.n]))
         if facts.stats[question.n] is not None:
             facts.digests[question.n] = DIGEST(question.n)
     return facts

@@ -10,7 +10,7 @@ from shark.model.manifest import manifests
 from shark.model.questions import compiled_source, hash_plan, is_sidecar
 from shark.values import FileId, Stat
 
-from .events_builder import CHARACTER, DIGEST, DIRECTORY, FIFO, Run, at, before, final, stat
+from .events_builder import CHARACTER, DIGEST, DIRECTORY, FIFO, Run, at, before, explained, final, stat
 
 
 def with_output(run: Run) -> Run:
@@ -346,7 +346,7 @@ class TestCompiledModules:
         run.read(self.PYC, stat(5), 2)
         with_output(run)
         source = next(question for question in run.model.questions() if question.path == b"/w/m.py")
-        assert source.expected is None
+        assert explained(run.model.files[source.n]) is None
         facts = final(run, m_py=stat(6, 33))
         found = of(run, facts)
         assert found["/w/m.py"] == {

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+from typing import get_args
+
 import pytest
 
 from shark import events as ev
 from shark import jsontext
+from shark.kinds import GapKind
+from shark.model.coverage import KINDS
 from shark.model.facts import Facts, Header, text, time_text
 from shark.model.manifest import manifests
 from shark.model.record import build_record, set_attached
@@ -102,6 +107,35 @@ class TestProcesses:
         run.finish(1, 0, usage=Usage(-1, -1, -1, -1, -1))
         [process] = run.end().record()["processes"]
         assert not {"cpu_seconds", "max_rss", "read_bytes", "written_bytes"} & set(process)
+
+    def test_what_a_child_read_is_not_its_parents(self):
+        """Linux adds a child's bytes to those of the parent that waits for it: in the record each has its own."""
+        run = Run("sh")
+        run.fork(1, 2)
+        run.fork(2, 3)
+        run.finish(3, 0, usage=Usage(0.25, 0.25, 300, 1000, 10))
+        run.finish(2, 0, usage=Usage(0.5, 0.0, 200, 1100, 10))
+        run.fork(1, 4)
+        run.finish(4, 0, usage=Usage(-1, -1, -1, -1, -1))
+        run.finish(1, 0, usage=Usage(1.0, 0.5, 100, 1105, 12))
+        record = run.end().record()
+        own = {p["n"]: (p.get("read_bytes"), p.get("written_bytes")) for p in record["processes"]}
+        assert own == {1: (5, 2), 2: (100, 0), 3: (1000, 10), 4: (None, None)}
+        assert record["resources"] == {
+            "user_seconds": 1.75, "system_seconds": 0.75, "cpu_seconds": 2.5, "read_bytes": 1105, "written_bytes": 12,
+            "max_rss": 300, "processes": 4,
+        }  # fmt: skip
+
+    def test_a_child_that_outlives_its_parent_takes_nothing_from_it(self):
+        run = Run("sh")
+        run.fork(1, 2)
+        run.finish(1, 0, usage=Usage(0.0, 0.0, 100, 7, 7))
+        run.finish(2, 0, usage=Usage(0.0, 0.0, 100, 5, 9))
+        parent, child = run.end().record()["processes"]
+        assert (parent["read_bytes"], parent["written_bytes"], child["read_bytes"]) == (7, 7, 5)
+
+    def test_without_figures_a_run_has_no_resources(self):
+        assert "resources" not in Run("sh").end().record()
 
     def test_what_a_child_shares(self):
         run = Run("sh")
@@ -369,6 +403,18 @@ def test_texts():
     assert time_text(10**18).startswith("2001-09-09T01:46:40.000")
     assert time_text(10**30) == "9999-12-31T23:59:59.999+00:00"
     assert time_text(-(10**30)) == "0001-01-01T00:00:00.000+00:00"
+
+
+def test_every_date_is_that_of_the_calendar() -> None:
+    """The days of four centuries, and the ends of the calendar, are those of datetime."""
+    days = [*range(146_100), *range(-719_162, -718_000), *range(2_932_000, 2_932_897)]
+    for day in days:
+        assert time_text(day * 86_400_000_000_000)[:10] == date.fromordinal(day + 719_163).isoformat()
+
+
+def test_the_kinds_of_gaps_are_those_of_the_type() -> None:
+    """The list that is there at run time has the words that type checkers know."""
+    assert frozenset(get_args(GapKind)) == KINDS
 
 
 def test_the_model_takes_events_only():
