@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from shark.content.variables import System, recognise
+from shark.tuples import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
+_JENKINS = {
+    "repository": ("GIT_URL", "GIT_URL_1"),
+    "commit": ("GIT_COMMIT",),
+    "ref": ("GIT_BRANCH", "BRANCH_NAME", "CHANGE_BRANCH"),
+    "run": ("BUILD_NUMBER",),
+    "job": ("JOB_NAME",),
+    "url": ("BUILD_URL",),
+    "runner": ("NODE_NAME",),
+}
 
 SYSTEMS = (
     System(
@@ -49,21 +62,11 @@ SYSTEMS = (
             "event": ("CI_PIPELINE_SOURCE",),
             "image": ("CI_JOB_IMAGE",),
             "runner": ("CI_RUNNER_DESCRIPTION",),
+            "server": ("CI_SERVER_URL",),
         },
     ),
-    System(
-        "jenkins",
-        ("JENKINS_URL", "BUILD_NUMBER"),
-        {
-            "repository": ("GIT_URL",),
-            "commit": ("GIT_COMMIT",),
-            "ref": ("GIT_BRANCH", "BRANCH_NAME"),
-            "run": ("BUILD_NUMBER",),
-            "job": ("JOB_NAME",),
-            "url": ("BUILD_URL",),
-            "runner": ("NODE_NAME",),
-        },
-    ),
+    System("jenkins", ("JENKINS_URL", "BUILD_NUMBER"), _JENKINS),
+    System("jenkins", ("JENKINS_HOME", "BUILD_NUMBER"), _JENKINS),  # whose administrator has not set its address
     System(
         "buildkite",
         ("BUILDKITE",),
@@ -72,6 +75,8 @@ SYSTEMS = (
             "commit": ("BUILDKITE_COMMIT",),
             "ref": ("BUILDKITE_BRANCH",),
             "run": ("BUILDKITE_BUILD_NUMBER",),
+            "workflow": ("BUILDKITE_PIPELINE_SLUG",),
+            "event": ("BUILDKITE_SOURCE",),
             "job": ("BUILDKITE_LABEL", "BUILDKITE_STEP_KEY"),
             "job_id": ("BUILDKITE_JOB_ID",),
             "url": ("BUILDKITE_BUILD_URL",),
@@ -122,6 +127,44 @@ SYSTEMS = (
             "url": ("CI_PIPELINE_URL",),
         },
     ),
+    System(
+        "travis",
+        ("TRAVIS",),
+        {
+            "repository": ("TRAVIS_REPO_SLUG",),
+            "commit": ("TRAVIS_COMMIT",),
+            "ref": ("TRAVIS_BRANCH", "TRAVIS_TAG"),
+            "run": ("TRAVIS_BUILD_ID",),
+            "job": ("TRAVIS_JOB_NAME", "TRAVIS_JOB_NUMBER"),
+            "job_id": ("TRAVIS_JOB_ID",),
+            "url": ("TRAVIS_JOB_WEB_URL", "TRAVIS_BUILD_WEB_URL"),
+            "event": ("TRAVIS_EVENT_TYPE",),
+        },
+    ),
+    System(
+        "drone",
+        ("DRONE",),
+        {
+            "repository": ("DRONE_REPO",),
+            "commit": ("DRONE_COMMIT_SHA", "DRONE_COMMIT"),
+            "ref": ("DRONE_COMMIT_REF", "DRONE_BRANCH"),
+            "run": ("DRONE_BUILD_NUMBER",),
+            "job": ("DRONE_STEP_NAME",),
+            "url": ("DRONE_BUILD_LINK",),
+            "event": ("DRONE_BUILD_EVENT",),
+        },
+    ),
+    System(
+        "codebuild",
+        ("CODEBUILD_BUILD_ID",),
+        {
+            "repository": ("CODEBUILD_SOURCE_REPO_URL",),
+            "commit": ("CODEBUILD_RESOLVED_SOURCE_VERSION",),
+            "ref": ("CODEBUILD_WEBHOOK_HEAD_REF", "CODEBUILD_SOURCE_VERSION"),
+            "run": ("CODEBUILD_BUILD_ID",),
+            "url": ("CODEBUILD_PUBLIC_BUILD_URL", "CODEBUILD_BUILD_URL"),
+        },
+    ),
     System("ci", ("CI",), {}),
 )
 """CI systems, by the variables that their documentation guarantees; the last one is the convention that most follow."""
@@ -133,6 +176,8 @@ def ci(environ: Mapping[str, str]) -> dict[str, Any]:
         return {}
     found = recognise(SYSTEMS, environ)
     if found.get("system") == "github" and "url" not in found and "run" in found:
-        server = found.pop("server", "https://github.com")
+        server = found.get("server", "https://github.com")
         found["url"] = f"{server}/{found.get('repository', '')}/actions/runs/{found['run']}"
+        if "attempt" in found:
+            found["url"] += f"/attempts/{found['attempt']}"
     return found

@@ -1,7 +1,8 @@
 """The circumstances of a run, gathered beside the command by a helper process, since `git status` can take seconds.
 
-The helper writes one line of JSON per section into a memory file, quickest sections first, so that whatever is
-there when the time is up can be used.
+What the helper finds out it writes piece by piece into a memory file (`gathering.py`), so that whatever is there when
+the time is up can be used. It is told of code that the run reads, looks into the repositories that this lies in, and
+goes on until it is told that there is no more.
 """
 
 from __future__ import annotations
@@ -10,122 +11,187 @@ import contextlib
 import os
 import select
 import signal
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NoReturn
+import time
+from collections.abc import Callable, Iterable, Mapping
 
+from shark.content.gathering import Context, frames, help_until_done
 from shark.content.githead import find_root, read_head
-from shark.jsontext import dumps, loads
 from shark.values import Gap
 
-Sections = dict[str, Any]
-"""Sections of a run record: `env, host, container, scheduler, workflow, ci, git`; what does not apply is absent."""
+__all__ = ["Context", "Gatherer", "as_given", "gather"]
 
-_ORDER = ("env", "scheduler", "workflow", "ci", "container", "host", "git")
-_SECONDS = 30.0  # the helper's own limit, however long the command runs
+_SECONDS = 30.0  # of one repository, however long the command runs
 _GRACE = 0.25  # seconds for an ended helper to end its git in turn
+_SLICE = 0.1  # seconds between two looks at how crowded the machine is
+_LONGEST = 30.0  # seconds that are waited for a helper at most, however crowded it is
 
 
-def gather(cwd: str, environ: Mapping[str, str], *, extra: Iterable[str] = ()) -> Sections:
-    """All sections for a command started in `cwd` with `environ`, here and now; git's troubles are under `gaps`.
+def gather(cwd: str, environ: Mapping[str, str], *, extra: Iterable[str] = ()) -> Context:
+    """All sections for a command started in `cwd` with `environ`, here and now.
 
-    `extra` are patterns of further environment variables. `git` is as `git.repositories` gives it: not yet settled.
+    `extra` are patterns of further environment variables. `git` is not yet settled.
     """
-    return dict(_sections(cwd, environ, tuple(extra), _heads(cwd), _SECONDS))
+    found = Context()
+    found.add_all(frames(cwd, environ, tuple(extra), _heads(cwd), _SECONDS))
+    return found
+
+
+def as_given(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment that this process was started with: Python sets LC_CTYPE where it finds none (PEP 538)."""
+    given = dict(environ)
+    try:
+        with open("/proc/self/environ", "rb") as file:  # as the kernel laid it down
+            if not any(entry.startswith(b"LC_CTYPE=") for entry in file.read().split(b"\0")):
+                given.pop("LC_CTYPE", None)
+    except OSError:
+        return given
+    return given
 
 
 def _heads(cwd: str) -> dict[str, tuple[str, str]]:
-    root = find_root(cwd)
+    root = find_root(cwd) if cwd else None
     return {root: read_head(root)} if root else {}
 
 
-def _sections(
-    cwd: str, environ: Mapping[str, str], extra: tuple[str, ...], heads: Mapping[str, tuple[str, str]], seconds: float
-) -> Iterator[tuple[str, Any]]:
-    """(name, section), quickest first; empty ones are left out."""
-    for name in _ORDER:
-        value = _section(name, cwd, environ, extra, heads, seconds)
-        if name == "git":
-            value, gaps = value
-            yield "gaps", [[gap.kind, gap.detail] for gap in gaps]
-        if value:
-            yield name, value
-
-
-def _section(
-    name: str,
-    cwd: str,
-    environ: Mapping[str, str],
-    extra: tuple[str, ...],
-    heads: Mapping[str, tuple[str, str]],
-    seconds: float,
-) -> Any:
-    from shark.content import ci, container, environment, git, host, scheduler
-
-    match name:
-        case "env":
-            return environment.environment(environ, extra)
-        case "scheduler":
-            return scheduler.scheduler(environ)
-        case "workflow":
-            return scheduler.workflow(environ)
-        case "ci":
-            return ci.ci(environ)
-        case "container":
-            return container.container(environ)
-        case "host":
-            return host.host(environ)
-        case _:
-            return git.repositories([cwd], environ=environ, heads=heads, seconds=seconds)
+def crowd() -> float:
+    """How many threads want to run on each CPU at this moment, at least 1 (proc_loadavg(5)): so many times longer
+    everything takes. A hundred commands at once are no reason to know less of each.
+    """
+    try:
+        with open("/proc/loadavg", "rb") as file:
+            runnable = int(file.read().split()[3].partition(b"/")[0])
+    except (OSError, ValueError, IndexError):
+        return 1.0
+    return max(1.0, runnable / (os.cpu_count() or 1))
 
 
 class Gatherer:
-    """Gathers in a helper process: `start` before the command, `collect` after it (also when never started).
+    """Gathers in a helper process: `start` before the command, `saw` while it runs, `ask` and `collect` after it.
 
-    The helper is a child of this process, in a session of its own, holds none of its descriptors and never outlives its
-    limit. Whoever waits for any child may reap it: that is known by the pidfd.
+    The helper is a child of this process, in a session of its own, holds none of its descriptors and ends when this
+    process does. Whoever waits for any child may reap it: that is known by the pidfd.
+
+    `crowd` tells by how much slower than on an idle machine the helper's work goes.
     """
 
-    def __init__(self) -> None:
-        self._pid = self._pidfd = self._fd = -1
+    def __init__(self, crowd: Callable[[], float] = crowd) -> None:
+        self._crowd = crowd
+        self._pid = self._pidfd = self._fd = self._hints = self._paths = -1
+        self._environ: Mapping[str, str] = {}
+        self._seconds = _SECONDS
+        self._told: set[bytes] = set()
+        self._found: Context | None = None
+        self._since = 0.0
 
     def start(
         self, cwd: str, environ: Mapping[str, str], *, extra: Iterable[str] = (), seconds: float = _SECONDS
     ) -> int:
         """Starts the helper for a command in `cwd` with `environ`; returns its pid. Reads git's HEAD before it returns.
 
-        `seconds` is the helper's own limit. Raises OSError if there can be no process.
+        `seconds` is how long the helper may ask one repository. Raises OSError if there can be no process.
         """
-        heads = _heads(cwd)
-        fd = os.memfd_create("shark-context")
+        self._environ, self._seconds = environ, seconds
+        return self._start(cwd, tuple(extra), _heads(cwd))
+
+    def _start(self, cwd: str, extra: tuple[str, ...], heads: Mapping[str, tuple[str, str]]) -> int:
+        fd, paths = os.memfd_create("shark-context"), os.memfd_create("shark-context-paths")
+        hints, telling = os.pipe()
+        os.set_blocking(telling, False)
         try:
             pid = os.fork()
         except OSError:
-            os.close(fd)
+            for each in (fd, paths, hints, telling):
+                os.close(each)
             raise
         if pid == 0:
-            _help(fd, lambda: _sections(cwd, environ, tuple(extra), heads, seconds), seconds)
-        self._pid, self._fd = pid, fd
+            help_until_done(
+                fd,
+                hints,
+                paths,
+                lambda further: frames(cwd, self._environ, extra, heads, self._seconds, further),
+            )
+        os.close(hints)
+        self._pid, self._fd, self._hints, self._paths = pid, fd, telling, paths
         with contextlib.suppress(ProcessLookupError):  # it may have ended, and been reaped, already
             self._pidfd = os.pidfd_open(pid)
         return pid
 
-    def collect(self, limit: float = 2.0) -> tuple[Sections, list[Gap]]:
-        """What the helper found, waiting for it at most `limit` seconds, and the gaps; ends and forgets the helper."""
+    def saw(self, path: bytes) -> None:
+        """The command reads the file `path` (absolute). If that is code, its repository is looked into meanwhile.
+        Quick enough to be called for every file; in each directory the first source tells.
+        """
+        directory = path[: path.rfind(b"/")]
+        if directory in self._told or self._hints < 0:
+            return
+        from shark.model.roles import is_source
+
+        if not is_source(path):
+            return
+        self._told.add(directory)
+        with contextlib.suppress(OSError):  # the helper is gone, or busy: `ask` names all of them again
+            os.write(self._hints, path + b"\0")
+
+    def ended(self) -> None:
+        """The command has ended: from now on `collect` counts its time."""
+        self._since = self._since or time.monotonic()
+
+    def ask(self, code: Iterable[bytes] = ()) -> None:
+        """There is no more to come: these (absolute) paths are all the code that was read."""
+        self.ended()
+        if self._fd < 0 and self._found is not None:
+            self._ask_again(code)
+        if self._hints < 0:
+            return
+        with open(self._paths, "wb", closefd=False) as file:
+            file.write(b"\0".join(code))
+        os.close(self._hints)  # the end of file is what the helper waits for
+        self._hints = -1
+
+    def _ask_again(self, code: Iterable[bytes]) -> None:
+        """Code that was read after the context had been collected: by processes that outlive the command."""
+        new = [path for path in code if path[: path.rfind(b"/")] not in self._told]
+        if new:
+            self._told.update(path[: path.rfind(b"/")] for path in new)
+            with contextlib.suppress(OSError):
+                self._start("", (), {})
+                self._since = time.monotonic()
+                self.ask(new)
+
+    def collect(self, limit: float = 2.0) -> tuple[Context, list[Gap]]:
+        """What the helper found, and the gaps; ends and forgets the helper. Asked again, it gives the same.
+
+        It waits until `limit` seconds after the command has `ended` (or `ask` was called), if it has to; these are
+        seconds of a machine that has a CPU for everyone.
+        """
         if self._fd < 0:
-            return {}, [Gap("other", "the context of the run was not gathered")]
-        in_time = self._ended(limit)
+            found = self._found or Context()
+            return found, [] if self._found else [Gap("other", "the context of the run was not gathered")]
+        self.ask()
+        in_time = self._is_over_within(limit)
         if not in_time:
             self._end()
-        sections, finished = _read(self._fd)
-        gaps = [Gap("other", detail) for _, detail in sections.pop("gaps", ())]
-        if not finished:
-            why = f"not known {limit:g} s after the command ended" if not in_time else "its helper process ended early"
-            missing = [name for name in ("host", "git") if name not in sections]
-            gaps.append(Gap("other", f"context ({', '.join(missing)}): {sections.pop('failed', why)}"))
+        found = Context(self._found)
+        found.read(self._fd)
+        why = f"not known {limit:g} s after the command ended" if not in_time else "its helper process ended early"
+        gaps = [] if found.finished else [found.missing(why)]
         self._forget()
-        return sections, gaps
+        self._found = found
+        return found, [*found.gaps, *gaps]
 
-    def _ended(self, seconds: float) -> bool:
+    def leave(self) -> None:
+        """Let go of the helper without a question: a fork of this process will ask it."""
+        self._close()
+
+    def _is_over_within(self, limit: float) -> bool:
+        """Wait for the helper: in any case a little, since the whole machine may have stood still until now."""
+        spent = min((time.monotonic() - self._since) / self._crowd(), 0.75 * limit)
+        while not self._is_over(max(0.0, min(_SLICE, limit - spent))):
+            if spent >= limit or time.monotonic() >= self._since + max(limit, _LONGEST):
+                return False
+            spent += _SLICE / self._crowd()
+        return True
+
+    def _is_over(self, seconds: float) -> bool:
         if self._pidfd < 0:
             return True
         poll = select.poll()
@@ -136,71 +202,16 @@ class Gatherer:
         for number in (signal.SIGTERM, signal.SIGKILL):  # at the first it ends its git too
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, number)
-            if self._ended(_GRACE):
+            if self._is_over(_GRACE):
                 return
 
     def _forget(self) -> None:
         with contextlib.suppress(ChildProcessError):  # reaped by the caller's own waitpid(-1)
             os.waitpid(self._pid, os.WNOHANG)
-        for fd in (self._fd, self._pidfd):
+        self._close()
+
+    def _close(self) -> None:
+        for fd in (self._fd, self._pidfd, self._hints, self._paths):
             if fd >= 0:
                 os.close(fd)
-        self._pid = self._pidfd = self._fd = -1
-
-
-def _read(fd: int) -> tuple[Sections, bool]:
-    """The sections that are complete, and whether the helper came to its end."""
-    sections: Sections = {}
-    with open(fd, "rb", closefd=False) as stream:
-        stream.seek(0)
-        for line in stream.read().splitlines(keepends=True):
-            if line.endswith(b"\n"):
-                sections.update(loads(line))
-    return sections, sections.pop("end", False)
-
-
-def _help(fd: int, sections: Callable[[], Iterator[tuple[str, Any]]], seconds: float) -> NoReturn:
-    """The helper's life. It never returns into the caller's code, whatever happens."""
-    try:
-        fd = _alone(fd)
-        _stop_after(seconds + 2)
-        for name, value in sections():
-            os.write(fd, dumps({name: value}) + b"\n")
-        os.write(fd, dumps({"end": True}) + b"\n")
-    except Exception as error:  # noqa: BLE001 - the other side makes a gap of it; there is nobody else to tell
-        with contextlib.suppress(OSError):
-            os.write(fd, dumps({"failed": f"{type(error).__name__}: {error}"}) + b"\n")
-    finally:
-        os._exit(0)
-
-
-def _alone(fd: int) -> int:
-    """Leaves the caller's session, signals and descriptors behind; returns the number that `fd` now has."""
-    import fcntl
-
-    os.setsid()
-    signal.set_wakeup_fd(-1)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-        with contextlib.suppress(OSError, ValueError):  # those that the C library keeps for itself
-            signal.signal(number, signal.SIG_DFL)
-    kept = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
-    os.closerange(3, kept)
-    os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))
-    null = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1, 2):
-        os.dup2(null, standard)
-    if null > 2:
-        os.close(null)
-    return kept
-
-
-def _stop_after(seconds: float) -> None:
-    """From now on SIGTERM, or `seconds` gone by, ends this process, and the command that it waits for with it."""
-
-    def leave(*_: object) -> NoReturn:
-        raise SystemExit
-
-    signal.signal(signal.SIGTERM, leave)
-    signal.signal(signal.SIGALRM, leave)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+        self._pid = self._pidfd = self._fd = self._hints = self._paths = -1

@@ -9,12 +9,15 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from shark.content.places import cache_home
+from shark.tuples import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import sqlite3
+    from typing import TypeVar
+
+    _T = TypeVar("_T")
 
 DISTRUST_NS = 2_000_000_000
 """An entry is not believed when the file's mtime lies within this of the moment of hashing: a later write of the same
@@ -31,8 +34,9 @@ CREATE TABLE IF NOT EXISTS digest (
 """
 _BUSY_SECONDS = 2.0
 _ASKED = 400  # inode numbers in one query; SQLite takes 999 values at least
+_DENSE = 4  # up to so many inode numbers for each one that is asked for, a range is quicker than a list
 _SIGNED = 1 << 63
-_T = TypeVar("_T")
+_UNSIGNED = (1 << 64) - 1
 
 
 class Key(NamedTuple):
@@ -101,24 +105,26 @@ class DigestCache:
 
     @staticmethod
     def _select(db: sqlite3.Connection, keys: list[Key]) -> dict[Key, str]:
-        known = {}
-        wanted: dict[int, list[int]] = {}
-        for key in keys:
-            wanted.setdefault(_signed(key.dev), []).append(_signed(key.ino))
+        wanted = dict(zip(keys, keys, strict=True))
+        found: dict[Key, str] = {}
+        columns = "SELECT ino, size, mtime, ctime, hashed, sha256 FROM digest WHERE dev = ? AND"
         db.execute("BEGIN")
-        for dev, inos in wanted.items():
+        for device in {key.dev for key in keys}:
+            dev = _signed(device)
+            inos = sorted({_signed(key[1]) for key in keys if key[0] == device})
+            values: tuple[int, ...]
             for at in range(0, len(inos), _ASKED):
                 some = inos[at : at + _ASKED]
-                marks = ", ".join("?" * len(some))
-                query = f"SELECT ino, size, mtime, ctime, hashed, sha256 FROM digest WHERE dev = ? AND ino IN ({marks})"
-                for ino, *row in db.execute(query, (dev, *some)):
-                    known[dev, ino] = row
+                first, last = some[0], some[-1]
+                if last - first < _DENSE * len(some):  # files that were made together: neighbours in the table
+                    query, values = f"{columns} ino BETWEEN ? AND ?", (dev, first, last)
+                else:
+                    query, values = f"{columns} ino IN ({', '.join('?' * len(some))})", (dev, *some)
+                for ino, size, mtime, ctime, hashed, sha256 in db.execute(query, values).fetchall():
+                    key = wanted.get((device, ino & _UNSIGNED, size, mtime, ctime))  # type: ignore[call-overload]
+                    if key is not None and trusted(key, hashed):
+                        found[key] = sha256.hex()
         db.execute("COMMIT")
-        found = {}
-        for key in keys:
-            row = known.get((_signed(key.dev), _signed(key.ino)))
-            if row and row[:3] == [*key[2:]] and trusted(key, row[3]):
-                found[key] = row[4].hex()
         return found
 
     def _insert(self, db: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -> None:

@@ -25,10 +25,13 @@ _BUILD = (
     "CMAKE_* NINJA_STATUS SOURCE_DATE_EPOCH ARCH CROSS_COMPILE"
 )
 _MACHINES = (
-    "SLURM_* PBS_* LSB_* SGE_* OAR_* FLUX_* NXF_* SNAKEMAKE_* MODULEPATH LOADEDMODULES _LMFILES_ LMOD_* SPACK_* EB*_* "
-    "EASYBUILD_* GUIX_* NIX_* APPTAINER_* SINGULARITY_* ORG_OPENCONTAINERS_* WSL_DISTRO_NAME"
+    "SLURM_* PBS_* LSB_* SGE_* OAR_* FLUX_* NXF_* SNAKEMAKE_* MODULEPATH LOADEDMODULES _LMFILES_ LMOD_* SPACK_* "
+    "EBROOT* EBVERSION* EBDEVEL* EASYBUILD_* GUIX_* NIX_* APPTAINER_* SINGULARITY_* "
+    "ORG_OPENCONTAINERS_* WSL_DISTRO_NAME"
 )
 _REST = "SHELL TMPDIR TMP TEMP HOSTTYPE MALLOC_* GLIBC_TUNABLES POSIXLY_CORRECT SHARK_*"
+
+_MAGIC = frozenset("*?[")
 
 ALLOWED: tuple[str, ...] = tuple(
     " ".join((_LOCALE, _SEARCH, _LANGUAGES, _NUMBERS, _GEO, _BUILD, _MACHINES, _REST)).split()
@@ -39,11 +42,13 @@ ALLOWED: tuple[str, ...] = tuple(
 def environment(environ: Mapping[str, str], extra: Iterable[str] = ()) -> dict[str, str]:
     """The variables that match ALLOWED or one of `extra`'s patterns, by name, with secrets masked."""
     patterns = (*ALLOWED, *extra)
-    exact = {pattern for pattern in patterns if "*" not in pattern and "?" not in pattern and "[" not in pattern}
-    wild = [pattern for pattern in patterns if pattern not in exact]
-    kept = {
-        name: environ[name]
-        for name in sorted(environ)
-        if name in exact or any(fnmatchcase(name, pattern) for pattern in wild)
-    }
+    prefixes = tuple(p[:-1] for p in patterns if p[-1:] == "*" and not _MAGIC.intersection(p[:-1]))
+    exact = {pattern for pattern in patterns if not _MAGIC.intersection(pattern)}
+    # Few patterns are neither: a regular expression for each of a hundred would take longer than all the rest.
+    others = [pattern for pattern in patterns if _MAGIC.intersection(pattern[:-1]) or pattern[-1:] in ("?", "]")]
+    kept = {name: environ[name] for name in sorted(environ) if name in exact or _fits(name, prefixes, others)}
     return mask_environment(kept)
+
+
+def _fits(name: str, prefixes: tuple[str, ...], patterns: list[str]) -> bool:
+    return name.startswith(prefixes) or any(fnmatchcase(name, pattern) for pattern in patterns)

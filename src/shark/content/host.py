@@ -5,31 +5,40 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from shark.content.osrelease import os_release
+from shark.tuples import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def host(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """`name, user, os, kernel, machine, libc, cpu, cores, cores_usable, memory` (bytes), `timezone, gpu`.
+    """`name, user, os, kernel, kernel_version, machine, libc, cpu, cores, cores_usable, memory` (bytes), `timezone,
+    locale, gpu, cpu_details`.
 
     What this machine does not tell is absent.
     """
+    environ = os.environ if environ is None else environ
     system = os.uname()
     release = os_release()
+    processor = _processor()
     found = {
         "name": system.nodename,
         "user": _user(),
         "os": release.get("PRETTY_NAME") or release.get("NAME", system.sysname),
         "kernel": system.release,
+        "kernel_version": system.version,
         "machine": system.machine,
         "libc": _libc(),
-        "cpu": _cpu(),
+        "cpu": processor.get("model name") or processor.get("Model") or processor.get("cpu model", ""),
         "cores": os.cpu_count() or 0,
         "cores_usable": len(os.sched_getaffinity(0)),
         "memory": _memory(),
-        "timezone": _timezone(os.environ if environ is None else environ),
+        "timezone": _timezone(environ),
+        "locale": _locale(environ),
         "gpu": _gpu(),
+        "cpu_details": _details(processor),
     }
     return {key: value for key, value in found.items() if value}
 
@@ -65,9 +74,47 @@ def _read(file: str) -> str:
         return ""
 
 
-def _cpu() -> str:
-    match = re.search(r"^(?:model name|Model|cpu model)\s*:\s*(.+)$", _read("/proc/cpuinfo"), re.MULTILINE)
-    return match[1].strip() if match else ""
+def _processor() -> dict[str, str]:
+    """What /proc/cpuinfo says of the first processor, and on some machines (ARM) of all together at its end."""
+    first, _, rest = _read("/proc/cpuinfo").partition("\n\n")
+    lines = [line.partition(":") for line in (*rest[rest.rfind("\n\n") + 1 :].splitlines(), *first.splitlines())]
+    return {name.strip(): value.strip() for name, colon, value in lines if colon and value.strip()}
+
+
+_DETAILS = {
+    "vendor": ("vendor_id", "CPU implementer"),
+    "family": ("cpu family", "CPU architecture"),
+    "model": ("model", "CPU part"),
+    "stepping": ("stepping", "CPU revision"),
+    "microcode": ("microcode",),
+    "mhz": ("cpu MHz",),
+}
+_CACHES = "/sys/devices/system/cpu/cpu0/cache"
+
+
+def _details(processor: Mapping[str, str]) -> dict[str, Any]:
+    """What tells one processor from another where results depend on it: `vendor, family, model, stepping, microcode,
+    mhz, flags` (its abilities), `caches` (of its first core: `type, level, size` and `line` in bytes, `ways`).
+    """
+    details: dict[str, Any] = {
+        name: next((processor[key] for key in keys if key in processor), "") for name, keys in _DETAILS.items()
+    }
+    if re.fullmatch(r"\d+(\.\d+)?", details["mhz"]):
+        details["mhz"] = round(float(details["mhz"]))
+    details["flags"] = (processor.get("flags") or processor.get("Features", "")).split()
+    details["caches"] = [_cache(f"{_CACHES}/{name}") for name in sorted(_names(_CACHES)) if name.startswith("index")]
+    return {name: value for name, value in details.items() if value}
+
+
+def _cache(folder: str) -> dict[str, Any]:
+    level, kind, size, line, ways = (
+        _read(f"{folder}/{file}").strip()
+        for file in ("level", "type", "size", "coherency_line_size", "ways_of_associativity")
+    )
+    if number := re.fullmatch(r"(\d+)([KMG])", size):
+        size = str(int(number[1]) << {"K": 10, "M": 20, "G": 30}[number[2]])
+    figures = {"level": level, "size": size, "line": line, "ways": ways}
+    return {"type": kind.lower(), **{name: int(figure) for name, figure in figures.items() if figure.isdigit()}}
 
 
 def _memory() -> int:
@@ -85,11 +132,26 @@ def _timezone(environ: Mapping[str, str]) -> str:
     return zone
 
 
+def _locale(environ: Mapping[str, str]) -> str:
+    """The locale of characters: the first of these that is set (locale(7)), "C" without any."""
+    return next((environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environ.get(name)), "C")
+
+
+_DRIVERS = ("amdgpu", "xe", "i915", "nouveau")
+
+
 def _gpu() -> str:
-    """The driver of a graphics processor, where the kernel shows one."""
+    """The driver of a graphics processor, where the kernel shows one; a display adapter alone is none."""
     nvidia = re.search(r"Module(?: for \S+)?\s+([\d.]+)", _read("/proc/driver/nvidia/version"))
     if nvidia:
-        return f"nvidia {nvidia[1]}"
-    if os.path.isdir("/sys/module/amdgpu") and os.path.exists("/dev/kfd"):
-        return f"amdgpu {_read('/sys/module/amdgpu/version').strip()}".strip()
+        models = sorted(set(re.findall(r"^Model:\s*(.+?)\s*$", _nvidia_cards(), re.MULTILINE)))
+        return f"nvidia {nvidia[1]}" + (f" ({', '.join(models)})" if models else "")
+    for driver in _DRIVERS:
+        if _names(f"/sys/module/{driver}/drivers") and any(n.startswith("renderD") for n in _names("/sys/class/drm")):
+            return f"{driver} {_read(f'/sys/module/{driver}/version').strip()}".strip()
     return ""
+
+
+def _nvidia_cards() -> str:
+    folder = "/proc/driver/nvidia/gpus"
+    return "".join(_read(f"{folder}/{card}/information") for card in sorted(_names(folder)))

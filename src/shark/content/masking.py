@@ -6,22 +6,35 @@ long random-looking word alone is not taken for a secret. Masking what is masked
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
-from typing import NamedTuple
+
+from shark.tuples import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import re
 
 MASK = "***"
 """What stands in place of a secret. Its length tells nothing."""
 
 
+_IGNORECASE, _VERBOSE = 2, 64  # of the module `re`, which is imported when a pattern is needed
+
+
 def _pattern(text: str, flags: int = 0) -> Callable[[], re.Pattern[str]]:
     """A regular expression, compiled when it is first asked for: few runs need all, and the command waits for it."""
-    return cache(lambda: re.compile(text, flags))
+
+    @cache
+    def compiled() -> re.Pattern[str]:
+        import re
+
+        return re.compile(text, flags)
+
+    return compiled
 
 
 _SECRET_WORDS = (
-    r"pass(?:word|wd|phrase|code)?|pwd|secrets?|token|credentials?|cookies?|jwt|bearer|otp|dsn|psk|"
+    r"pass(?:word|wd|phrase|code)?|pwd|secrets?|token|cred(?:s|entials?)?|cookies?|jwt|bearer|otp|dsn|psk|"
     r"auth|authorization|signature|sig|"
     r"(?:api|access|account|private|secret|shared|subscription|signing|encryption|master|auth|license|storage|ssh|deploy|"
     r"session|client|service|webhook|app|user|db|database)[-_. ]?(?:key|pass|pw|pwd|secret|token|password)s?|"
@@ -30,11 +43,12 @@ _SECRET_WORDS = (
 )
 _NAME_START = r"(?:[A-Za-z0-9]+[-_.])*"
 _NAME_END = r"(?:[-_.](?:v?\d+|value|base64|b64|id|hash|text|string|str|key))*"
-_SECRET_NAME = _pattern(rf"^{_NAME_START}(?:{_SECRET_WORDS}){_NAME_END}$", re.IGNORECASE)
+_SECRET_NAME = _pattern(rf"^{_NAME_START}(?:{_SECRET_WORDS}){_NAME_END}$", _IGNORECASE)
 _RUN_TOGETHER = _pattern(
-    r"password|passwd|passphrase|apikey|secret|(?:access|auth|bearer|refresh|id)token", re.IGNORECASE
+    r"password|passwd|passphrase|apikey|secret|(?:access|auth|bearer|refresh|id)token", _IGNORECASE
 )
-_ENV_KEY = _pattern(r"(?:^|_)KEY$", re.IGNORECASE)
+_CAMEL = _pattern(r"(?<=[a-z0-9])(?=[A-Z])")
+_ENV_KEY = _pattern(r"(?:^|_)KEY$", _IGNORECASE)
 _HARMLESS = frozenset({"PWD", "OLDPWD", "SSH_AUTH_SOCK", "XAUTHORITY"})
 """Names that look like a secret's and are not: the shell's working directory, paths to sockets."""
 
@@ -64,7 +78,7 @@ _SHAPES = (
     _Shape("xapp-", r"\bxapp-[\w-]{10,}"),
     _Shape("_live_ _test_", r"\b(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{10,}"),  # Stripe
     _Shape("whsec_", r"\bwhsec_\w{16,}"),
-    _Shape("sk-", r"\bsk-[\w-]{18,}"),  # OpenAI, Anthropic
+    _Shape("sk-", r"\bsk-(?=[A-Za-z_-]*\d)[\w-]{18,}"),  # OpenAI, Anthropic
     _Shape("AIza ya29. GOCSPX-", r"\bAIza[\w-]{30,}|\bya29\.[\w-]{10,}|\bGOCSPX-[\w-]{20,}"),  # Google
     _Shape("eyJ", r"\beyJ[\w-]{5,600}\.[\w-]{5,}(?:\.[\w-]*)?"),  # JSON Web Token
     _Shape("npm_ pypi- rubygems_", r"\bnpm_[A-Za-z0-9]{30,}|\bpypi-[\w-]{16,}|\brubygems_\w{30,}"),  # registries
@@ -78,6 +92,7 @@ _SHAPES = (
 )
 _MARKS = tuple((mark, shape) for shape in _SHAPES for mark in shape.marks.split())
 _USERINFO = _pattern(r"(?P<keep>\b[A-Za-z][A-Za-z0-9+.-]{0,20}://)(?P<info>[^\s/?#'\"<>]{0,2000})@")
+_TEMPLATE = _pattern(r"[{}$]|%[(sd]")  # a program puts the password in there, it is not in the program
 _HEADER = _pattern(
     r"(?P<keep>\b(?:Bearer|Basic|Digest|Token|ApiKey|Negotiate|AWS4-HMAC-SHA256)[ ]+)[\w+/=.~-]{6,}[^\r\n'\"]*"
 )
@@ -86,19 +101,32 @@ _QUOTED = r""" "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' """
 # inside another's value (`url=https://host/?token=…`) is seen. Names are bounded to keep long texts linear.
 _ASSIGNED = _pattern(
     r"""(?<![A-Za-z0-9])(?P<name>[A-Za-z][A-Za-z0-9_.-]{0,80})(?:["']?\s{0,2}(?:=>|:=|==?|:(?!/))\s{0,2})""",
-    re.VERBOSE,
+    _VERBOSE,
 )
-_VALUE = _pattern(rf"""{_QUOTED} | [^\s&;,"'<>|}}\])]+""", re.VERBOSE)
+_VALUE = _pattern(rf"""{_QUOTED} | [^\s&;,"'<>|}}\])]+""", _VERBOSE)
 _OPTION = _pattern(r"(?<![\w-])--?(?P<name>[A-Za-z][A-Za-z0-9_.-]{0,80})\s+")
-_OPERAND = _pattern(rf"""{_QUOTED} | [^\s"'-][^\s"']*""", re.VERBOSE)
+_OPERAND = _pattern(rf"""{_QUOTED} | [^\s"'-][^\s"']*""", _VERBOSE)
 _CLIENT_NAMES = r"(?:mysql\w*|mariadb[\w-]*|mongo\w*|sshpass|ldap\w+|smbclient|7z\w?|zip|unzip|redis-cli)"
 _CLIENTS = _pattern(rf"(?:.*/)?{_CLIENT_NAMES}")
 _CLIENT_LINE = _pattern(rf"(?P<keep>\b{_CLIENT_NAMES}\s(?:[^;|&\n]{{0,200}}?\s)?-p)(?P<value>[^\s;|&]+)")
 _HTTP = _pattern(r"(?:.*/)?(?:curl|wget|http|https|xh|aria2c|smbclient|lftp)")
 _USER_OPTIONS = ("-u", "--user", "--proxy-user", "-U", "-a", "--auth")
-_PASSWORD_OPTIONS = ("-p", "-P", "-w", "-a")
+_CONTAINERS = _pattern(r"(?:.*/)?(?:docker|podman|nerdctl|buildah|helm|oras)")
+_PASSWORD_OPTIONS = (
+    (_CLIENTS, ("-p", "-P", "-w", "-a")),
+    (_CONTAINERS, ("-p",)),
+    (_pattern(r"(?:.*/)?(?:twine|beeline|cqlsh)"), ("-p",)),
+    (_pattern(r"(?:.*/)?(?:sqlcmd|bcp|isql|osql)"), ("-P",)),
+    (_pattern(r"(?:.*/)?vsql"), ("-w",)),
+    (_pattern(r"(?:.*/)?\w*freerdp\d?"), ("/p:",)),
+)
+"""Programs, and their options for passwords that look harmless."""
+_PORTS = _pattern(r"[\d.:\[\]-]+(?:/(?:tcp|udp|sctp))?")  # what `-p` of a container tool may be as well
+_JOINED = ("-p", "-P", "/p:")  # these may have the password in the same word
+_ORACLE = _pattern(r"(?:.*/)?(?:sqlplus|sqlldr|expdp|impdp|rman)")
+_LOGON = _pattern(r"(?P<keep>[\w.$#-]+/)[^\s@/]+(?P<rest>@\S+)?")
 _WORD = _pattern(r"-{0,2}[\w.-]+")
-_NOT_THE_SECRET = _pattern(r"[-_.](?:file|path|dir|fd|policy|length|prompt|store|type|ttl|timeout|env)$", re.IGNORECASE)
+_NOT_THE_SECRET = _pattern(r"[-_.](?:file|path|dir|fd|policy|length|prompt|store|type|ttl|timeout|env)$", _IGNORECASE)
 
 
 def secret_name(name: str) -> bool:
@@ -106,7 +134,7 @@ def secret_name(name: str) -> bool:
     bare = name.lstrip("-")
     if bare.upper() in _HARMLESS or len(bare) > 100 or _NOT_THE_SECRET().search(bare):
         return False
-    split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", bare)  # camelCase
+    split = _CAMEL().sub("_", bare)
     return bool(_SECRET_NAME().match(bare) or _SECRET_NAME().match(split) or _RUN_TOGETHER().search(bare))
 
 
@@ -128,6 +156,36 @@ def mask_text(text: str) -> str:
     return text
 
 
+def has_credential(text: str) -> bool:
+    """Whether `text` has something of the shape of a known credential, or a URL with a password.
+
+    Unlike `mask_text` this passes over `password = value`, which in a program mostly holds none.
+    """
+    import re
+
+    if any(mark in text and re.search(shape.pattern, text, re.DOTALL) for mark, shape in _MARKS):
+        return True
+    if "://" not in text:
+        return False
+    return any(
+        _userinfo(match) != match[0] and not _TEMPLATE().search(match[0]) for match in _USERINFO().finditer(text)
+    )
+
+
+def shaped(name: str) -> list[str]:
+    """The credentials in a file's name or path, by their shape. Words are no credential: there is a digit in each."""
+    import re
+
+    found = [
+        match[0]
+        for mark, shape in _MARKS
+        if mark in name
+        for match in re.finditer(shape.pattern, name, re.DOTALL)
+        if any(map(str.isdigit, match[0]))
+    ]
+    return sorted(set(found), key=len, reverse=True)
+
+
 def _mask_shapes(text: str) -> str:
     """Masks what has a known shape; again after a change, since a mask can uncover where the next one begins."""
     before = ""
@@ -135,6 +193,8 @@ def _mask_shapes(text: str) -> str:
         before = text
         for mark, shape in _MARKS:
             if mark in text:
+                import re
+
                 text = re.sub(shape.pattern, _shape, text, flags=re.DOTALL)
     return text
 
@@ -171,26 +231,37 @@ def mask_argv(argv: Sequence[str]) -> list[str]:
     """
     masked: list[str] = []
     option = ""
-    client = http = False  # whether a program that takes passwords in short options came before
+    passwords: tuple[str, ...] = ()  # options for passwords of the programs that came before
+    ports = False  # whether those may be port numbers as well
+    http = oracle = False
     for argument in argv:
-        masked.append(_argument(argument, option, client=client, http=http))
+        masked.append(_argument(argument, option, passwords, ports=ports, http=http, oracle=oracle))
         option = argument if argument.startswith("-") and "=" not in argument else ""
-        client = client or bool(_CLIENTS().fullmatch(argument))
+        for programs, options in _PASSWORD_OPTIONS:
+            if programs().fullmatch(argument):
+                passwords += options
+                ports = programs is _CONTAINERS
         http = http or bool(_HTTP().fullmatch(argument))
+        oracle = oracle or bool(_ORACLE().fullmatch(argument))
     return masked
 
 
-def _argument(argument: str, option: str, *, client: bool, http: bool) -> str:
+def _argument(argument: str, option: str, passwords: tuple[str, ...], *, ports: bool, http: bool, oracle: bool) -> str:
     """One argument that follows `option` ("" if the one before is none)."""
     if option and not argument.startswith("-"):
         if len(option) > 2 and secret_name(option):
             return MASK
-        if client and option in _PASSWORD_OPTIONS:
+        if option in passwords and not (ports and _PORTS().fullmatch(argument)):
             return MASK
         if http and option in _USER_OPTIONS and ":" in argument:
             return f"{argument.split(':', 1)[0]}:{MASK}"
-    if client and argument[:2] == "-p" and len(argument) > 2:
-        return "-p" + MASK
+    joined = next((start for start in passwords if start in _JOINED and argument.startswith(start)), "")
+    if joined and len(argument) > len(joined) and not (ports and _PORTS().fullmatch(argument, len(joined))):
+        return joined + MASK
+    if http and argument[:2] == "-u" and ":" in argument:
+        return f"{argument.split(':', 1)[0]}:{MASK}"
+    if oracle and (logon := _LOGON().fullmatch(argument)):
+        return f"{logon['keep']}{MASK}{logon['rest'] or ''}"
     name, equals, value = argument.partition("=")
     if http and equals and name in _USER_OPTIONS and ":" in value:
         return f"{name}={value.split(':', 1)[0]}:{MASK}"
@@ -204,7 +275,12 @@ def mask_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: _variable(name, value) for name, value in environ.items()}
 
 
+def secret_variable(name: str) -> bool:
+    """Whether an environment variable of this name holds a secret."""
+    return name not in _HARMLESS and (secret_name(name) or _ENV_KEY().search(name) is not None)
+
+
 def _variable(name: str, value: str) -> str:
-    if value and name not in _HARMLESS and (secret_name(name) or _ENV_KEY().search(name)):
+    if value and secret_variable(name):
         return MASK
     return mask_text(value)

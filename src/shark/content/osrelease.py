@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 
 PLACES = ("/etc/os-release", "/usr/lib/os-release")
 """Where it is, by order of precedence."""
+
+_SPECIAL = frozenset("\"'\\")
+_BLANK = frozenset(" \t")
 
 
 def os_release(places: Sequence[str] = PLACES) -> dict[str, str]:
@@ -25,6 +27,11 @@ def _assignment(line: str) -> tuple[str, str] | None:
     name, equals, value = line.strip().partition("=")
     if not equals or name.startswith("#"):
         return None
+    inner = value[1:-1] if value[:1] == value[-1:] == '"' and len(value) > 1 else value
+    if not set(inner) & _SPECIAL and (inner is not value or not set(value) & _BLANK):
+        return name, inner
+    import shlex
+
     try:
         return name, "".join(shlex.split(value))
     except ValueError:

@@ -12,10 +12,19 @@ import os
 import stat
 import zlib
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple
 
 from shark import jsontext
 from shark.store import files, manifests
+from shark.tuples import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Any, Literal
+
+    Summarise = Callable[[Mapping[str, Any], bytes], Mapping[str, Any]]
+    """Gives the short form of a manifest, under 900 bytes as JSON; the manifest's own JSON is at hand."""
+
+    How = Literal["auto", "xattr", "sidecar", "none"]
+    Where = Literal["xattr", "zlib", "sidecar", "none"]
 
 ATTRIBUTE = "user.shark"
 COMPRESSED = "user.shark.zlib"
@@ -28,12 +37,6 @@ _LARGEST = 65536
 _NAME_MAX = 255  # NAME_MAX of linux/limits.h
 _OURS = frozenset((ATTRIBUTE, COMPRESSED))
 _TOO_LARGE = frozenset((errno.ENOSPC, errno.E2BIG, errno.EDQUOT, errno.ERANGE))
-
-Summarise = Callable[[Mapping[str, Any], bytes], Mapping[str, Any]]
-"""Gives the short form of a manifest, under 900 bytes as JSON; the manifest's own JSON is at hand."""
-
-How = Literal["auto", "xattr", "sidecar", "none"]
-Where = Literal["xattr", "zlib", "sidecar", "none"]
 
 
 class Attached(NamedTuple):

@@ -12,21 +12,23 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 from collections.abc import Container, Iterator, Mapping
-from typing import Any
 
 from shark import jsontext
 from shark.errors import NotFound, RecordDamaged, SharkError
 from shark.store import files, places, records
 from shark.store.ids import day_of, is_run_id
+from shark.tuples import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 SUFFIX = b".json.gz"
 RECORD_SCHEMA = "shark/run/1"
 
 
 class Store:
-    """One store. `root` holds records and objects, `local` journals and the index (the same but on a network).
+    """One store. `root` holds records and objects, `local` journals (the same but on a network).
 
     `warnings` are sentences for the user, that add up while it is used.
     """
@@ -106,7 +108,11 @@ class Store:
 
     def read_record(self, run: str) -> dict[str, Any]:
         """Read a run record. Raises NotFound, RecordDamaged, or SharkError if a newer shark wrote it."""
-        text, path = self.record_text(run), self.record_path(run)
+        return self.parse_record(run, self.record_text(run))
+
+    def parse_record(self, run: str, text: bytes) -> dict[str, Any]:
+        """Parse the text of a run record. Raises RecordDamaged, or SharkError if a newer shark wrote it."""
+        path = self.record_path(run)
         try:
             record = records.document(text)
         except ValueError as error:
@@ -222,11 +228,11 @@ class Store:
 
     @property
     def index_path(self) -> bytes:
-        """Where the index lies."""
-        return os.path.join(self.local, b"index.sqlite")
+        """Where the index lies, unless the store is on a network or cannot be written (see `schema.place`)."""
+        return os.path.join(self.root, b"index.sqlite")
 
     def _latest(self, spec: str) -> str:
-        number = int(spec[1:]) if re.fullmatch(r"@[0-9]{1,9}", spec) else 0
+        number = int(spec[1:]) if spec[1:].isascii() and spec[1:].isdigit() and len(spec) <= 10 else 0
         if number < 1:
             raise SharkError(f"{spec!r} names no run", "Use @1 for the latest run, @2 for the one before.")
         count = 0

@@ -5,16 +5,23 @@ Attributes and sidecars come from anybody and may be anything: nothing here rais
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
-from typing import Any
 
 from shark import jsontext
 from shark.store import files
+from shark.tuples import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 SCHEMA = "shark/manifest/1"
 LARGEST = 16 << 20
 """No manifest is longer than this many bytes: inputs fold over 64 KiB, and a command line has at most 2 MiB."""
+
+ABSENT = frozenset((errno.ENODATA, errno.ENOTSUP, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG))
+"""What reading a place says where there is no manifest, rather than one that cannot be read."""
 
 _FAMILY = "shark/manifest/"
 _OWN_BEGINNING = b'{"schema":"shark/manifest/'

@@ -6,8 +6,9 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 
+from shark.content.filesystems import on_network
 from shark.errors import EXIT_RUN, SharkError
-from shark.store import files, filesystems
+from shark.store import files
 
 
 def home(environ: Mapping[str, str]) -> bytes | None:
@@ -32,11 +33,6 @@ def store_root(environ: Mapping[str, str]) -> bytes | None:
     return _below(environ, "XDG_DATA_HOME", b".local/share")
 
 
-def cache_root(environ: Mapping[str, str]) -> bytes | None:
-    """Give the path of shark's cache directory (there or not), by the environment; None if nothing says where."""
-    return _below(environ, "XDG_CACHE_HOME", b".cache")
-
-
 def local_directory(root: bytes, environ: Mapping[str, str]) -> bytes | None:
     """Give the directory for what a network file system cannot hold (journals, index): `root` itself where it is local.
 
@@ -54,18 +50,9 @@ def local_directory(root: bytes, environ: Mapping[str, str]) -> bytes | None:
     return None
 
 
-def on_network(path: bytes) -> bool:
-    """Tell whether `path` (or, while it is not there, what it will be made in) is on a network file system."""
-    while True:
-        try:
-            return filesystems.is_network(filesystems.kind_of(path))
-        except FileNotFoundError:
-            parent = os.path.dirname(path)
-            if parent == path:
-                return False  # no /proc to ask
-            path = parent
-        except OSError:
-            return False  # the attempt to write there will say what is wrong
+def holds_databases(directory: bytes) -> bool:
+    """Tell whether a database may be kept in a directory: it can be written, and is on a disk of this machine."""
+    return os.access(directory, os.W_OK | os.X_OK) and not on_network(directory)
 
 
 def own_directory(path: bytes) -> bool:

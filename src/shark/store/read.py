@@ -5,7 +5,6 @@ Nothing here raises over what was found: a manifest that cannot be read is a pro
 
 from __future__ import annotations
 
-import errno
 import os
 import zlib
 from typing import Any, Literal, NamedTuple
@@ -14,8 +13,6 @@ from shark.store import files, manifests
 from shark.store.attach import ATTRIBUTE, COMPRESSED
 
 Source = Literal["xattr", "sidecar", "none"]
-
-_ABSENT = frozenset((errno.ENODATA, errno.ENOTSUP, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG))
 
 
 class Reading(NamedTuple):
@@ -110,7 +107,7 @@ def _of(place: str, problem: str) -> str:
 
 
 def _problem(source: Source, error: OSError | ValueError) -> Reading:
-    if isinstance(error, OSError) and error.errno in _ABSENT:
+    if isinstance(error, OSError) and error.errno in manifests.ABSENT:
         return NOTHING
     place = "attribute" if source == "xattr" else "sidecar"
     return Reading(None, source, f"cannot read the {place}: {files.reason(error)}")

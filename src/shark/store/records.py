@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import zlib
-from typing import Any
-
 from shark import jsontext
+from shark.tuples import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 _LEVEL = 3
 """Takes half the time of 6 and a tenth more room; the parent of a command waits for its record."""
@@ -13,12 +14,16 @@ _LEVEL = 3
 
 def compress(data: bytes) -> bytes:
     """Compress to gzip, deterministically: no name, no time in the header (RFC 1952), whatever the Python version."""
+    import zlib
+
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, 31)
     return packer.compress(data) + packer.flush()
 
 
 def uncompress(data: bytes) -> bytes:
     """Give the JSON text of a record file. Raises ValueError, saying what is wrong."""
+    import zlib
+
     unpacker = zlib.decompressobj(31)
     try:
         text = unpacker.decompress(data)

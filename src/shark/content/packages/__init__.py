@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from shark.content.packages.common import Ecosystem
@@ -12,7 +11,7 @@ from shark.model.facts import Owner
 
 __all__ = ["Ecosystem", "Owner", "ecosystems", "owners"]
 
-_COMPILED = re.compile(rb"^(.*/)__pycache__/([^/]+?)\.[^./]+(?:\.opt-[^./]+)?\.pyc$", re.DOTALL)
+_COMPILED = rb"^(.*/)__pycache__/([^/]+?)\.[^./]+(?:\.opt-[^./]+)?\.pyc$"
 
 
 def ecosystems(environ: Mapping[str, str]) -> list[Ecosystem]:
@@ -40,16 +39,27 @@ def owners(
     are the package managers to ask, by default all.
     """
     asked = {path: _source(path) for path in paths}
-    left = list(dict.fromkeys(asked.values()))
+    folders: dict[bytes, list[bytes]] = {}
+    for path in dict.fromkeys(asked.values()):
+        folders.setdefault(path[: path.rfind(b"/") + 1], []).append(path)
     found: dict[bytes, Owner] = {}
     for ecosystem in ecosystems(os.environ if environ is None else environ) if known is None else known:
-        if left:
+        if left := [
+            path
+            for folder, inside in folders.items()
+            if ecosystem.concerns(folder)
+            for path in inside
+            if path not in found
+        ]:
             found.update(ecosystem.owners(left))
-            left = [path for path in left if path not in found]
     return {path: found[source] for path, source in asked.items() if source in found}
 
 
 def _source(path: bytes) -> bytes:
     """The source of a compiled Python file (PEP 3147, PEP 488); any other path as it is."""
-    match = _COMPILED.match(path) if path.endswith(b".pyc") else None
+    if not path.endswith(b".pyc"):
+        return path
+    import re
+
+    match = re.match(_COMPILED, path, re.DOTALL)
     return match[1] + match[2] + b".py" if match else path

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 import stat
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Protocol
 
 from shark.model.facts import Owner
+from shark.tuples import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object
 
 INSTALL_NS = 600_000_000_000
 """How long an installation may take, in ns: ctimes of a package's files lie within this of its database entry's, also
 when both were copied (an unpacked image)."""
 
 
-_WORD = re.compile(r"[a-z0-9][a-z0-9.+-]*|")
-_CASED_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*|")
-_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]*|")
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.~+:-]*|")
-_CASED = ("cran", "generic")
+_LOWER = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
+_CASED = _LOWER | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_CASED_KINDS = ("cran", "generic")
 """Types whose names keep their upper case."""
 
 
 class Ecosystem(Protocol):
     """One package manager's knowledge of who owns a file."""
 
+    def concerns(self, folder: bytes) -> bool:
+        """False if nothing in `folder` (absolute and true, ending in a slash) can be of this package manager's
+        installing, so that the files there need not be looked at one by one.
+        """
+
     def owners(self, paths: Sequence[bytes]) -> dict[bytes, Owner]:
         """The owner of each of the absolute, true paths that this package manager installed. No path is an error."""
-        ...
 
 
 @lru_cache(maxsize=4096)
@@ -39,12 +44,13 @@ def package_url(
 ) -> str:
     """A package URL (the purl specification), normalised and quoted; empty parts and qualifiers are left out."""
     kept = {key: value for key, value in qualifiers if value}
-    word = _CASED_WORD if kind in _CASED else _WORD
+    letters = _CASED if kind in _CASED_KINDS else _LOWER
     if (
         name
-        and all(map(word.fullmatch, (name, space)))
-        and _VERSION.fullmatch(version)
-        and all(map(_VALUE.fullmatch, kept.values()))
+        and _is_plain(name, letters, ".+-")
+        and _is_plain(space, letters, ".+-")
+        and _is_plain(version, _CASED, ".~+:-")
+        and all(_is_plain(value, _CASED, "._~-") for value in kept.values())
     ):
         # Nothing that a rule of the specification applies to. packageurl takes 10 ms to import, and the user waits.
         tail = "&".join(f"{key}={value}" for key, value in sorted(kept.items()))
@@ -53,6 +59,11 @@ def package_url(
     from packageurl import PackageURL
 
     return PackageURL(kind, space or None, name, version or None, kept or None).to_string()
+
+
+def _is_plain(text: str, letters: frozenset[str], further: str) -> bool:
+    """Whether a text has only these characters, and begins with a letter or digit; "" is plain."""
+    return not text or (text[0] in letters and letters.issuperset(text.translate(dict.fromkeys(map(ord, further)))))
 
 
 def regular(path: bytes) -> os.stat_result | None:
@@ -79,6 +90,8 @@ def suspect(found: os.stat_result, database: os.stat_result) -> bool:
 
 def file_digest(path: bytes, algorithm: str) -> str | None:
     """The hexadecimal digest of a file, None if it cannot be read."""
+    import hashlib
+
     try:
         with open(path, "rb", buffering=0) as stream:
             return hashlib.file_digest(stream, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from hashlib import blake2b
-from typing import Any
 
 from shark.content.masking import mask_text
 from shark.content.packages.common import file_digest, is_directory, package_url, read, regular, suspect
 from shark.content.packages.pathindex import Contents, Package, PathIndex, path_index
 from shark.jsontext import loads
 from shark.model.facts import Owner
+from shark.tuples import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Conda:
@@ -22,6 +24,10 @@ class Conda:
         self._roots: dict[bytes, bytes | None] = {}
         self._indexes: dict[bytes, PathIndex] = {}
         self._documents: dict[bytes, dict[str, Any]] = {}
+
+    def concerns(self, folder: bytes) -> bool:
+        """See `Ecosystem.concerns`."""
+        return self._root(os.path.dirname(folder)) is not None
 
     def owners(self, paths: Sequence[bytes]) -> dict[bytes, Owner]:
         """See `Ecosystem.owners`."""
@@ -50,6 +56,8 @@ class Conda:
             meta = root + b"/conda-meta"
             file = None
             if self._folder is not None:
+                from hashlib import blake2b
+
                 file = b"%b/conda-%b" % (self._folder, blake2b(root, digest_size=8).hexdigest().encode())
             try:
                 key = [os.stat(meta).st_mtime_ns]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from shark.content.masking import mask_text
 from shark.content.packages.common import INSTALL_NS, is_directory, package_url, read, regular
 from shark.model.facts import Owner
+from shark.tuples import NamedTuple
 
 _BIOCONDUCTOR = "https://bioconductor.org"
 _MIRRORS = ("CRAN", "RSPM", "PPM", "P3M")
@@ -26,6 +25,10 @@ class Cran:
 
     def __init__(self) -> None:
         self._folders: dict[bytes, _Library | None] = {}
+
+    def concerns(self, folder: bytes) -> bool:
+        """See `Ecosystem.concerns`."""
+        return self._owner(os.path.dirname(folder)) is not None
 
     def owners(self, paths: Sequence[bytes]) -> dict[bytes, Owner]:
         """See `Ecosystem.owners`.
@@ -63,6 +66,8 @@ def _library(folder: bytes) -> _Library | None:
 
 def parse_dcf(text: str) -> dict[str, str]:
     """The fields of the first paragraph of a Debian control file, continuation lines joined by a space."""
+    import re
+
     joined = re.sub(r"\n[ \t]+", " ", text.strip().split("\n\n", 1)[0])
     pairs = (line.partition(":") for line in joined.split("\n"))
     return {name.strip(): value.strip() for name, colon, value in pairs if colon}

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import pairwise
 
 from shark.content.osrelease import os_release
 from shark.content.packages.common import file_digest, is_directory, package_url, read, regular, suspect
 from shark.content.packages.pathindex import Contents, Package, PathIndex, path_index
+from shark.content.packages.verdicts import Verdicts
 from shark.model.facts import Owner
 
 _MERGED = (b"/bin/", b"/sbin/", b"/lib/", b"/lib32/", b"/lib64/", b"/libx32/", b"/libo32/")
@@ -27,20 +29,33 @@ class Deb:
         self._admin = admin
         self._release = release
 
+    @cached_property
+    def _index(self) -> PathIndex | None:
+        """None where there is no such database."""
+        key = [_mtime(self._admin + name) for name in (b"/status", b"/info", b"/diversions")]
+        if key[0] < 0 or key[1] < 0:
+            return None
+        file = None if self._folder is None else self._folder + b"/deb"
+        return path_index(file, key, lambda: _contents(self._admin))
+
+    def concerns(self, folder: bytes) -> bool:
+        """See `Ecosystem.concerns`."""
+        index = self._index
+        return index is not None and any(map(index.has_folder, _spellings(folder)))
+
     def owners(self, paths: Sequence[bytes]) -> dict[bytes, Owner]:
         """See `Ecosystem.owners`."""
-        key = [_mtime(self._admin + name) for name in (b"/status", b"/info", b"/diversions")]
-        if key[0] < 0 or key[1] < 0 or not paths:
+        index = self._index if paths else None
+        if index is None:
             return {}
-        file = None if self._folder is None else self._folder + b"/deb"
-        index = path_index(file, key, lambda: _contents(self._admin))
         release = os_release() if self._release is None else self._release
-        check = _Check(self._admin)
+        check = _Check(self._admin, Verdicts(None if self._folder is None else self._folder + b"/deb-verdicts"))
         result = {}
         for path in paths:
             package = _find(index, path)
             if package is not None and not is_directory(path):
                 result[path] = Owner(_purl(package, release), check.modified(path, package))
+        check.verdicts.keep()
         return result
 
 
@@ -130,7 +145,8 @@ def _paths(
 class _Check:
     """Whether files still have their packages' contents; reads a package's digests only for a suspected file."""
 
-    def __init__(self, admin: bytes) -> None:
+    def __init__(self, admin: bytes, verdicts: Verdicts) -> None:
+        self.verdicts = verdicts
         self._admin = admin
         self._lists: dict[str, os.stat_result | None] = {}
         self._sums: dict[str, bytes] = {}
@@ -147,6 +163,14 @@ class _Check:
             return True
         if not suspect(found, written):
             return False
+        state = f"{stem} {written.st_mtime_ns}"  # of the package, whose digests need not be looked up then
+        modified = self.verdicts.get(path, found, state)
+        if modified is None:
+            modified = self._differs(path, stem, found, written)
+            self.verdicts.put(path, found, state, modified=modified)
+        return modified
+
+    def _differs(self, path: bytes, stem: str, found: os.stat_result, written: os.stat_result) -> bool:
         shipped = self._shipped(path, stem)
         if shipped is None:  # the package has no digest of it: only a newer content is evidence
             return found.st_mtime_ns > written.st_mtime_ns

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from shark.content.packages.common import is_directory, package_url, read, regular
 from shark.jsontext import loads
 from shark.model.facts import Owner
+from shark.tuples import NamedTuple
 
 _MODULES = b"/node_modules/"
 
@@ -22,6 +22,10 @@ class Npm:
 
     def __init__(self) -> None:
         self._folders: dict[bytes, _Module | None] = {}
+
+    def concerns(self, folder: bytes) -> bool:
+        """See `Ecosystem.concerns`."""
+        return _MODULES in folder
 
     def owners(self, paths: Sequence[bytes]) -> dict[bytes, Owner]:
         """See `Ecosystem.owners`.

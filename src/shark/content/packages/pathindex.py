@@ -13,10 +13,17 @@ import os
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
-from hashlib import blake2b
-from typing import Any
+
+try:
+    from _blake2 import blake2b  # `hashlib` brings OpenSSL's library, for which a short run has no use
+except ImportError:
+    from hashlib import blake2b
 
 from shark.jsontext import dumps, loads
+from shark.tuples import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 _FORMAT = 2
 _HASH = 8  # bytes: 100,000 paths give one false owner in 10^14 look-ups
@@ -32,27 +39,33 @@ Contents = tuple[list[Package], Iterable[tuple[bytes, int]]]
 
 
 class PathIndex:
-    """An index in memory: `find` a path's package."""
+    """An index in memory: `find` a path's package. The records begin at `start` in the bytes `records`."""
 
-    def __init__(self, packages: list[Package], records: bytes) -> None:
+    def __init__(self, packages: list[Package], records: bytes, start: int = 0) -> None:
         self._packages = packages
         self._records = records
-        self._count = range(len(records) // _RECORD)
+        self._places = range(start, len(records), _RECORD)
         self._folders: dict[bytes, bool] = {}
 
     def find(self, path: bytes) -> Package | None:
         """The package that owns `path`, or None."""
-        folder = path[: path.rfind(b"/") + 1]
+        number = self._look_up(path) if self.has_folder(path[: path.rfind(b"/") + 1]) else None
+        return None if number is None or number == _FOLDER else self._packages[int.from_bytes(number, "big")]
+
+    def has_folder(self, folder: bytes) -> bool:
+        """Whether anything that lies in `folder` (ending in a slash) is owned by a package."""
         known = self._folders.get(folder)
         if known is None:
             known = self._folders[folder] = self._look_up(folder) is not None
-        number = self._look_up(path) if known else None
-        return None if number is None or number == _FOLDER else self._packages[int.from_bytes(number, "big")]
+        return known
 
     def _look_up(self, name: bytes) -> bytes | None:
         wanted = _key(name)
         records = self._records
-        at = _RECORD * bisect_left(self._count, wanted, key=lambda n: records[_RECORD * n : _RECORD * n + _HASH])
+        n = bisect_left(self._places, wanted, key=lambda at: records[at : at + _HASH])
+        if n == len(self._places):
+            return None
+        at = self._places[n]
         return records[at + _HASH : at + _RECORD] if records[at : at + _HASH] == wanted else None
 
 
@@ -67,7 +80,7 @@ def path_index(file: bytes | None, key: list[int], make: Callable[[], Contents])
     records = _records(packages, paths)
     if file is not None and max(key, default=0) < time.time_ns() - _FRESH_NS:
         with contextlib.suppress(OSError):
-            _save(file, dumps([_FORMAT, key, packages]) + b"\n" + records)
+            save(file, dumps([_FORMAT, key, packages]) + b"\n" + records)
     return PathIndex(packages, records)
 
 
@@ -90,17 +103,18 @@ def _load(file: bytes, key: list[int]) -> PathIndex | None:
     try:
         with open(file, "rb", buffering=0) as stream:
             data = stream.read()
-        head, _, records = data.partition(b"\n")
-        document: Any = loads(head)
+        start = data.find(b"\n") + 1  # what comes then is most of it, and not copied
+        document: Any = loads(data[:start])
     except (OSError, ValueError):
         return None
     match document:
         case [int(version), list(state), list(packages)] if version == _FORMAT and state == key:
-            return None if len(records) % _RECORD else PathIndex(packages, records)
+            return None if (len(data) - start) % _RECORD else PathIndex(packages, data, start)
     return None
 
 
-def _save(file: bytes, data: bytes) -> None:
+def save(file: bytes, data: bytes) -> None:
+    """Write a file of the cache by temporary file and rename; the oldest of many others go. Raises OSError."""
     folder = os.path.dirname(file)
     os.makedirs(folder, mode=0o700, exist_ok=True)
     new = b"%b.%d" % (file, os.getpid())

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
-import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from hashlib import blake2b
 
 from shark.content.masking import mask_text
 from shark.content.packages.common import file_digest, package_url, read, regular, suspect
@@ -16,8 +12,9 @@ from shark.content.packages.pathindex import Contents, PathIndex, path_index
 from shark.jsontext import loads
 from shark.model.facts import Owner
 
-_SITE = re.compile(rb"^(.*/(?:site|dist)-packages/)(.+)$", re.DOTALL)
-_BESIDE = re.compile(rb"^(.*)/((?:bin|share|etc|include)/.+)$", re.DOTALL)
+_SITES = (b"/site-packages/", b"/dist-packages/")
+_BESIDE = (b"/bin/", b"/share/", b"/etc/", b"/include/")
+"""Where scripts and data lie, in the directory that has lib/python3.N."""
 _FEW = 8
 """So many look-ups in a RECORD are made by searching its text; for more, its lines are split."""
 _ALGORITHMS = ("sha256", "sha384", "sha512")
@@ -33,6 +30,10 @@ class Pypi:
         self._folder = folder
         self._sites: dict[bytes, _Site] = {}
         self._prefixes: dict[bytes, list[bytes]] = {}
+
+    def concerns(self, folder: bytes) -> bool:
+        """See `Ecosystem.concerns`."""
+        return any(self._candidates(folder + b"x"))
 
     def owners(self, paths: Sequence[bytes]) -> dict[bytes, Owner]:
         """See `Ecosystem.owners`. What an editable installation points to is the user's own code, and unowned."""
@@ -50,17 +51,23 @@ class Pypi:
         if folder not in self._sites:
             cache = None
             if self._folder is not None:
+                from hashlib import blake2b
+
                 cache = b"%b/pypi-%b" % (self._folder, blake2b(folder, digest_size=8).hexdigest().encode())
             self._sites[folder] = _Site(folder, cache)
         return self._sites[folder]
 
     def _candidates(self, path: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """(site directory, path as its RECORDs would have it): scripts and data lie beside lib/python3.N."""
-        if match := _SITE.match(path):
-            yield match[1], match[2]
-        elif match := _BESIDE.match(path):
-            for site in self._sites_of(match[1]):
-                yield site, b"../../../" + match[2]
+        """(site directory, path as its RECORDs would have it)."""
+        site, name = _behind(path, _SITES)
+        if name:
+            yield site, name
+            return
+        beside, name = _behind(path, _BESIDE)
+        if name:
+            prefix, _, folder = beside[:-1].rpartition(b"/")
+            for site in self._sites_of(prefix):
+                yield site, b"../../../%b/%b" % (folder, name)
 
     def _sites_of(self, prefix: bytes) -> list[bytes]:
         if prefix not in self._prefixes:
@@ -71,6 +78,12 @@ class Pypi:
             folders = [b"%b/lib/%b/site-packages/" % (prefix, name) for name in sorted(names)]
             self._prefixes[prefix] = [folder for folder in folders if os.path.isdir(folder)]
         return self._prefixes[prefix]
+
+
+def _behind(path: bytes, folders: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """A path behind the last of these folders in it; with b"" as second part if there is none."""
+    end = max((at + len(folder) for folder in folders if (at := path.rfind(folder)) >= 0), default=len(path))
+    return path[:end], path[end:]
 
 
 class _Distribution:
@@ -91,7 +104,8 @@ class _Distribution:
 
     @cached_property
     def purl(self) -> str:
-        return package_url("pypi", self.name, self._version, self._origin())
+        # As the specification of package URLs normalises it: what is left to `package_url` of that costs an import.
+        return package_url("pypi", self.name.replace("_", "-").lower(), self._version, self._origin())
 
     @cached_property
     def _direct(self) -> dict[str, object]:
@@ -135,6 +149,8 @@ class _Distribution:
         """What the paths in its RECORD begin with: the names in the site directory, and whole paths outside of it (as
         far as there is nothing quoted in them).
         """
+        import re
+
         return set(re.findall(rb'\n"?(\.\./[^,"\n]+|[^/,\n]+)', self.record))
 
 
@@ -171,7 +187,7 @@ class _Site:
     def _likely(self, name: bytes) -> Iterator[_Distribution]:
         """Those named like the path's first part, then those that have such a first part at all."""
         if name.startswith(b"../"):
-            first = re.split(rb'[,"]', name, maxsplit=1)[0]
+            first = name.replace(b'"', b",").partition(b",")[0]
         else:
             first = name.split(b"/", 1)[0]
             stem = os.fsdecode(first)
@@ -197,6 +213,10 @@ class _Site:
 
 
 def _normal(name: str) -> str:
+    if name.isalnum():
+        return name.lower()
+    import re
+
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -210,6 +230,9 @@ def _modified(path: bytes, fields: list[bytes], distribution: _Distribution) -> 
     algorithm, _, value = digest.partition(b"=")
     if os.fsdecode(algorithm) not in _ALGORITHMS or not suspect(found, distribution.written):
         return False
+    import base64
+    import binascii
+
     try:
         recorded = base64.urlsafe_b64decode(value + b"==").hex()
     except binascii.Error:

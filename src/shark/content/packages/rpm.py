@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from functools import cached_property
 
-from shark.content.commands import output_of
 from shark.content.osrelease import os_release
 from shark.content.packages.common import INSTALL_NS, is_directory, package_url, regular
 from shark.model.facts import Owner
+from shark.tuples import NamedTuple
 
 _DATABASES = (b"/var/lib/rpm", b"/usr/lib/sysimage/rpm")
 _FORMAT = r"=\t%{NAME}\t%{EPOCHNUM}\t%{VERSION}-%{RELEASE}\t%{ARCH}\t%{INSTALLTIME}\n"
@@ -33,16 +33,24 @@ class Rpm:
         self,
         databases: Sequence[bytes] = _DATABASES,
         *,
-        ask: Callable[[Sequence[str]], bytes | None] = lambda argv: output_of(argv, seconds=_SECONDS, any_status=True),
+        ask: Callable[[Sequence[str]], bytes | None] | None = None,
         release: Mapping[str, str] | None = None,
     ) -> None:
         self._databases = databases
-        self._ask = ask
+        self._ask = ask or _answer
         self._release = release
+
+    @cached_property
+    def _is_there(self) -> bool:
+        return any(map(os.path.isdir, self._databases))
+
+    def concerns(self, folder: bytes) -> bool:
+        """See `Ecosystem.concerns`."""
+        return self._is_there
 
     def owners(self, paths: Sequence[bytes]) -> dict[bytes, Owner]:
         """See `Ecosystem.owners`."""
-        if not any(map(os.path.isdir, self._databases)):
+        if not self._is_there:
             return {}
         release = os_release() if self._release is None else self._release
         result = {}
@@ -79,6 +87,12 @@ class Rpm:
         """The files of a package whose digest is not the database's: lines such as `..5....T.  c /etc/hosts`."""
         lines = (self._ask(["rpm", "-V", "--nodeps", "--noscripts", name]) or b"").splitlines()
         return frozenset(line[line.find(b"/") :] for line in lines if line[2:3] == b"5" and b"/" in line)
+
+
+def _answer(argv: Sequence[str]) -> bytes | None:
+    from shark.content.commands import output_of
+
+    return output_of(argv, seconds=_SECONDS, any_status=True)
 
 
 def _parse(answer: bytes) -> _Package | None:

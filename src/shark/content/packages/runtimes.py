@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from shark.content.packages.common import INSTALL_NS, is_directory, package_url, read, regular
 from shark.content.packages.cran import parse_dcf
 from shark.model.facts import Owner
+from shark.tuples import TYPE_CHECKING, NamedTuple
 
-_PYTHON = re.compile(rb"^(.*)/(?:lib/(python3\.\d+t?)/|bin/(python3\.\d+t?)$|lib/lib(python3\.\d+t?)\.so)")
-_R = re.compile(rb"^(.*/R)/(?:bin|etc|lib|library|modules|share)/")
-_INSTALLED_LATER = re.compile(rb"/(?:site|dist)-packages/")
+if TYPE_CHECKING:
+    import re
+
+_PYTHON = rb"^(.*)/(?:lib/(python3\.\d+t?)/|bin/(python3\.\d+t?)$|lib/lib(python3\.\d+t?)\.so)"
+_R = rb"^(.*/R)/(?:bin|etc|lib|library|modules|share)/"
+_INSTALLED_LATER = (b"/site-packages/", b"/dist-packages/")
 
 
 class _Runtime(NamedTuple):
@@ -26,6 +28,10 @@ class Runtimes:
     def __init__(self) -> None:
         self._known: dict[bytes, _Runtime | None] = {}
 
+    def concerns(self, folder: bytes) -> bool:
+        """See `Ecosystem.concerns`."""
+        return b"/lib/" in folder or b"/R/" in folder or folder.endswith(b"/bin/")
+
     def owners(self, paths: Sequence[bytes]) -> dict[bytes, Owner]:
         """See `Ecosystem.owners`. There are no digests: a file much newer than the installation counts as changed."""
         result = {}
@@ -37,12 +43,12 @@ class Runtimes:
         return result
 
     def _runtime(self, path: bytes) -> _Runtime | None:
-        if match := _PYTHON.match(path):
-            if _INSTALLED_LATER.search(path, match.end() - 1):
+        if b"python3." in path and (match := _matched(_PYTHON, path)):
+            if any(path.find(folder, match.end() - 1) >= 0 for folder in _INSTALLED_LATER):
                 return None
             name = match[2] or match[3] or match[4]
             return self._cached(b"%b/include/%b/patchlevel.h" % (match[1], name))
-        if match := _R.match(path):
+        if b"/R/" in path and (match := _matched(_R, path)):
             return self._cached(match[1] + b"/library/base/DESCRIPTION")
         return None
 
@@ -52,6 +58,12 @@ class Runtimes:
         return self._known[witness]
 
 
+def _matched(pattern: bytes, path: bytes) -> re.Match[bytes] | None:
+    import re  # here, as few runs have such a path, and all wait for imports
+
+    return re.match(pattern, path)
+
+
 def _identify(witness: bytes) -> _Runtime | None:
     """What the file that tells the version says, None if there is no such file."""
     found = regular(witness)
@@ -59,6 +71,8 @@ def _identify(witness: bytes) -> _Runtime | None:
         return None
     text = read(witness).decode("utf-8", "replace")
     if witness.endswith(b".h"):
+        import re
+
         match = re.search(r'^#define\s+PY_VERSION\s+"([^"]+)"', text, re.MULTILINE)
         return _Runtime(package_url("generic", "python", match[1]), found.st_mtime_ns) if match else None
     version = parse_dcf(text).get("Version", "")

@@ -1,0 +1,73 @@
+"""Whether a command line can hold a secret at all: most cannot, and then masking.py need not be imported. Pure.
+
+The patterns there take milliseconds to import and compile, for which the command would wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_SHAPES = """
+    -----BEGIN hooks.slack.com discord webhook.office.com AKIA ASIA ABIA ACCA AROA AIDA ghp_ gho_ ghu_ ghs_ ghr_
+    github_pat_ gl xox xapp- _live_ _test_ whsec_ sk- AIza ya29. GOCSPX- eyJ npm_ pypi- rubygems_ hf_ dapi dop_v1_
+    dckr_ hvs. hvb. hvr. SG. AGE-SECRET-KEY-1 :AA shp sq0 ATATT3 NRAK- lin_api_
+"""
+MARKS = frozenset(_SHAPES.split())
+"""Words of which one is in every credential whose shape masking.py knows."""
+
+_NAMES = """
+    mysql mariadb mongo sshpass ldap smbclient 7z zip redis-cli curl wget http xh aria2c lftp docker podman nerdctl
+    buildah twine helm oras sqlcmd bcp isql osql beeline cqlsh vsql sqlplus sqlldr expdp impdp rman freerdp
+"""
+_CLIENTS = frozenset(_NAMES.split())
+"""Programs that take passwords in options which look harmless."""
+
+_MOST = 10_000
+_harmless: set[str] = set()  # arguments in which there is none of those words; most command lines repeat earlier ones
+
+
+_WORDS = """
+    ghp gho ghu ghs ghr github glpat glptt gldt glrt glcbt glsoat glft glimt glagent gloas glffct xoxa xoxb xoxe xoxo
+    xoxp xoxr xoxs xapp sk rk pk whsec ya29 GOCSPX npm pypi rubygems hf dop dckr hvs hvb hvr SG AGE shpat shpca shppa
+    shpss NRAK lin BEGIN
+"""
+_HEADS = "AKIA ASIA ABIA ACCA AROA AIDA AIza dapi sq0i sq0c sq0a ATAT"
+_IN_NAMES = frozenset(word.encode() for word in _WORDS.split())
+_AT_THE_HEAD = (*(head.encode() for head in _HEADS.split()), b"eyJ", b"AA", b"sq0")
+_BETWEEN = bytes.maketrans(b"-_.:", b"    ")
+
+
+def holds_mark(name: bytes) -> bool:
+    """Whether a file's name may have the shape of a credential: then the patterns are worth their import.
+
+    Every shape that masking.py knows begins with one of these words, or with a long one that begins like this.
+    """
+    words = name.translate(_BETWEEN).split()
+    return not _IN_NAMES.isdisjoint(words) or any(len(word) > 15 and word.startswith(_AT_THE_HEAD) for word in words)
+
+
+def is_plain(argv: Sequence[str]) -> bool:
+    """True if masking.mask_argv surely leaves this command line as it is; False tells nothing.
+
+    >>> is_plain(["Rscript", "fit.R", "-n", "3"]), is_plain(["psql", "--password", "hunter2"])
+    (True, False)
+    """
+    after_option = False
+    for argument in argv:
+        if "=" in argument or ":" in argument or " " in argument:
+            return False
+        option = argument.startswith("-")
+        if after_option and not option:
+            return False
+        after_option = option and len(argument) > 3  # no name of a secret has two letters
+        if argument not in _harmless and not _is_harmless(argument):
+            return False
+    return True
+
+
+def _is_harmless(argument: str) -> bool:
+    if any(map(argument.__contains__, MARKS)) or any(map(argument.__contains__, _CLIENTS)):
+        return False
+    if len(_harmless) < _MOST:
+        _harmless.add(argument)
+    return True

@@ -1,0 +1,1 @@
+"""Settings: what a project, a user, the environment and the command line say about runs (`loading.load`)."""
