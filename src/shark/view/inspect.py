@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 
 from shark.view import words
 from shark.view.filetree import Leaf, tree_rows
 from shark.view.legacy import is_legacy, modern
 from shark.view.page import Page, Row, Span, cell
-from shark.view.parts import command_fields, context_fields, coverage, git_lines, purl_rows
+from shark.view.parts import command_fields, context_fields, coverage, git_lines, purl_rows, telling
 from shark.view.reading import Document, each, mapping, number, text, texts, value
 
 SOURCES = {
@@ -19,13 +18,6 @@ SOURCES = {
     "digest": "the store, by content alone",
 }
 """Where a manifest was read, in words."""
-
-
-EVERYDAY = frozenset(
-    "base-files bash coreutils dash debianutils diffutils findutils gawk grep gzip hostname libc-bin locales login "  # noqa: SIM905
-    "mawk media-types mount netbase passwd perl-base procps sed sysvinit-utils tar tzdata util-linux".split()
-)
-"""Packages whose programs take part in every other run, and tell little about one."""
 
 
 def add_found(page: Page, found: Document) -> None:
@@ -130,6 +122,8 @@ def _files(page: Page, title: str, manifest: Document, key: str) -> None:
     total = sum(number(e, "size") or 0 for e in entries)
     count = sum(int(number(e, "files") or 1) for e in entries)
     note = words.counted(count, "file") + (f", {words.size(total)}" if total else "")
+    if key == "inputs" and text(manifest, "scope") == "run":
+        note += ": all that the run read, not known which of it for this file"
     page.head(title, note)
     page.grid(tree_rows([_leaf(page, e) for e in entries], page.look), right=frozenset({1}))
 
@@ -171,24 +165,13 @@ def _software(page: Page, purls: list[str]) -> None:
     if not purls:
         return
     page.head("Software", words.counted(len(purls), "package"))
-    shown, hidden = (purls, 0) if page.look.verbose or len(purls) <= 12 else (_telling(purls)[:10], len(purls) - 10)
+    shown, hidden = (purls, 0) if page.look.verbose or len(purls) <= 12 else (telling(purls)[:10], len(purls) - 10)
     page.grid(purl_rows(shown))
     if hidden:
         kinds = Counter(words.package(p)[0] for p in purls)
         parts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
         left = f"{page.look.sign('more')} and {hidden:,} more ({parts} in all); -v shows them"
         page.line(Span(left, "dim"), indent=2)
-
-
-def _telling(purls: Iterable[str]) -> list[str]:
-    """The packages that say most about a result first: languages', then programs', last libraries."""
-    return sorted(purls, key=lambda p: (p.startswith(("pkg:deb", "pkg:rpm")), _rank(words.package(p)[1]), p))
-
-
-def _rank(name: str) -> int:
-    if name in EVERYDAY or name.endswith(("-config", "-common", "-data", "-base")):
-        return 1
-    return 2 if name.startswith(("lib", "fonts-", "zlib")) else 0
 
 
 def _summary(page: Page, manifest: Document) -> None:

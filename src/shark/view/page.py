@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from shark.view.look import Look
@@ -46,8 +47,11 @@ def cell(text: str, style: Style = "") -> Cell:
 
 def columns(text: str) -> int:
     """How many columns of a terminal `text` takes: wide East Asian characters two, combining ones none."""
-    if text.isascii():
-        return len(text)
+    return len(text) if text.isascii() else _wide(text)
+
+
+@lru_cache(4096)  # the branches of a tree come again and again
+def _wide(text: str) -> int:
     return sum(_columns(c) for c in text)
 
 
@@ -88,7 +92,13 @@ def fold(spans: Cell, width: int, *, words: bool = True) -> list[Cell]:
             used, rest = 0, rest[head:]
         lines[-1].append(Span(rest, style))
         used += columns(rest)
-    return [tuple(line) for line in lines if line]
+    # The space at which a line is broken stands on none of both: it could be one column too many.
+    return [_ended(line) if words else tuple(line) for line in lines if line]
+
+
+def _ended(line: list[Span]) -> Cell:
+    text, style = line[-1]
+    return (*line[:-1], Span(text.rstrip(" "), style))
 
 
 def _pieces(spans: Cell, words: bool) -> Iterable[Span]:

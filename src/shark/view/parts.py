@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from shark.view import words
 from shark.view.page import LABEL, Cell, Page, Row, Span, cell, cut
 from shark.view.reading import Document, each, mapping, number, text, texts, value
+from shark.view.resources import resources_field
 
 COMMAND_LINES = 4
 """So many lines of a terminal a command may take, unless the look is verbose."""
+
+
+_SURROUNDINGS = (("container", "Container"), ("scheduler", "Scheduler"), ("workflow", "Workflow"), ("ci", "CI"))
 
 
 def command_fields(page: Page, document: Document, *, writer: bool = True) -> None:
@@ -68,6 +73,8 @@ def git_lines(page: Page, document: Document) -> list[tuple[Span, ...]]:
         spans = [Span(" @ ".join(part for part in (at, shown) if part) or "no commit yet")]
         if value(repository, "dirty") is True:
             spans.append(Span(" with uncommitted changes", "warn"))
+        if page.look.verbose and (patch := text(repository, "patch_sha256")):
+            spans.append(Span(f" (patch {words.visible(patch)[:12]})", "dim"))
         remotes = mapping(repository, "remotes")
         url = text(remotes, "origin") or next((v for v in remotes.values() if isinstance(v, str)), "")
         root = text(repository, "root")
@@ -78,6 +85,24 @@ def git_lines(page: Page, document: Document) -> list[tuple[Span, ...]]:
     return lines
 
 
+EVERYDAY = frozenset(
+    "base-files bash coreutils dash debianutils diffutils findutils gawk grep gzip hostname libc-bin locales login "  # noqa: SIM905
+    "mawk media-types mount netbase passwd perl-base procps sed sysvinit-utils tar tzdata util-linux".split()
+)
+"""Packages whose programs take part in every other run, and tell little about one."""
+
+
+def telling(purls: Iterable[str]) -> list[str]:
+    """The packages that say most about a result first: languages', then programs', last libraries."""
+    return sorted(purls, key=lambda p: (p.startswith(("pkg:deb", "pkg:rpm")), _rank(words.package(p)[1]), p))
+
+
+def _rank(name: str) -> int:
+    if name in EVERYDAY or name.endswith(("-config", "-common", "-data", "-base")):
+        return 1
+    return 2 if name.startswith(("lib", "fonts-", "zlib")) else 0
+
+
 def context_fields(page: Page, document: Document, git: list[tuple[Span, ...]]) -> None:
     """The surroundings: git, host, container, scheduler, CI, network; the environment if the look is verbose."""
     page.blank()
@@ -85,9 +110,12 @@ def context_fields(page: Page, document: Document, git: list[tuple[Span, ...]]) 
         page.field("Git" if n == 0 else "", *line)
     if host := _host(page, mapping(document, "host")):
         page.field("Host", Span(host))
-    for key, label in (("container", "Container"), ("scheduler", "Scheduler"), ("ci", "CI")):
+    if machine := _machine(page, mapping(document, "host")):
+        page.field("Machine", Span(machine))
+    for key, label in _SURROUNDINGS:
         if facts := _facts(page, mapping(document, key)):
             page.field(label, Span(facts))
+    resources_field(page, document)
     if network := _network(page, document):
         page.field("Network", Span(network))
     if page.look.verbose and (env := _facts(page, mapping(document, "env"), "=")):
@@ -102,14 +130,33 @@ def _host(page: Page, host: Document) -> str:
     return ", ".join(words.visible(part, ascii_only=page.look.ascii) for part in parts if part)
 
 
+def _machine(page: Page, host: Document) -> str:
+    """Processor, memory, graphics, C library, time zone and locale: what a run record has, and manifests have not."""
+    cores, usable = number(host, "cores"), number(host, "cores_usable")
+    some = f"{usable:.0f} of " if usable and usable != cores else ""
+    memory = number(host, "memory")
+    parts = [
+        text(host, "cpu"),
+        f"{some}{words.counted(int(cores), 'core')}" if cores else "",
+        f"{words.size(memory)} of memory" if memory else "",
+        *(text(host, key) for key in ("gpu", "libc", "timezone", "locale")),
+    ]
+    return ", ".join(words.visible(part, ascii_only=page.look.ascii) for part in parts if part)
+
+
 def _kernel(host: Document) -> str:
     kernel = text(host, "kernel")
     return f"Linux {kernel}" if kernel[:1].isdigit() else kernel
 
 
+_WHAT_IT_IS = frozenset({"engine", "system"})
+
+
 def _facts(page: Page, facts: Document, between: str = " ") -> str:
     parts = [
-        f"{key}{between}{fact}" for key, fact in facts.items() if isinstance(fact, str | int | float) and fact != ""
+        fact if key in _WHAT_IT_IS and between == " " and isinstance(fact, str) else f"{key}{between}{fact}"
+        for key, fact in facts.items()
+        if isinstance(fact, str | int | float) and fact != ""
     ]
     return ", ".join(words.visible(part, ascii_only=page.look.ascii) for part in parts)
 

@@ -6,7 +6,7 @@ absent; what can be shown is shown, and nothing here raises.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 Document = Mapping[str, Any]
@@ -20,7 +20,7 @@ def value(document: object, *keys: str) -> Any:
     (1, None)
     """
     for key in keys:
-        if not isinstance(document, Mapping):
+        if type(document) is not dict and not isinstance(document, Mapping):  # the former is quick to tell
             return None
         document = document.get(key)
     return document
@@ -48,6 +48,16 @@ def each(document: object, *keys: str) -> list[Document]:
     """The objects in the list at `keys`; whatever else the list holds is left out."""
     found = value(document, *keys)
     return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
+
+
+def fields(document: object, named: Iterable[str], numbered: Iterable[str] = ()) -> dict[str, Any]:
+    """Those of the fields that the object has: texts, and numbers.
+
+    >>> fields({"path": "/a", "size": 3, "role": 5}, ("path", "role"), ("size",))
+    {'path': '/a', 'size': 3}
+    """
+    found: dict[str, Any] = {key: text(document, key) for key in named if text(document, key)}
+    return found | {key: number(document, key) for key in numbered if number(document, key) is not None}
 
 
 def texts(document: object, *keys: str) -> list[str]:

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from shark.view import words
 from shark.view.filetree import Leaf, tree_rows
 from shark.view.page import Cell, Page, Row, Span, cell, cut
-from shark.view.parts import command_fields, context_fields, coverage, git_lines, purl_rows
+from shark.view.parts import command_fields, context_fields, coverage, git_lines, purl_rows, telling
 from shark.view.reading import Document, each, mapping, number, text, texts, value
+from shark.view.resources import length, resources_table
+from shark.view.settings import add_extras
 
 FORK = "(fork)"
 """What is said of a process that executed nothing of its own."""
@@ -30,25 +32,35 @@ def add_log(page: Page, runs: Iterable[Document]) -> None:
 
 def _log_row(page: Page, run: Document) -> Row:
     command = mapping(run, "command")
-    how, failed = words.ending(command)
     outputs = value(run, "outputs")
     count = len(outputs) if isinstance(outputs, list) else number(run, "outputs")
     name = words.visible(text(run, "name"), ascii_only=page.look.ascii)
     said = words.command(texts(command, "argv"), ascii_only=page.look.ascii)
-    state = page.look.sign("bad" if failed else "ok") if how else page.look.sign("unknown")
     return Row(
         (
             cell(words.short_id(text(run, "id")), "title"),
             cell(_minute(text(command, "start")), "dim"),
             cell(words.duration(number(command, "seconds"))),
-            cell(
-                f"{state} {how.removeprefix('killed by ')}" if failed else state,
-                "bad" if failed else "good" if how else "warn",
-            ),
+            _state(page, run),
             cell("" if count is None else words.counted(int(count), "output"), "" if count else "dim"),
             (*((Span(f"[{name}] ", "label"),) if name else ()), Span(said)),
         )
     )
+
+
+def _state(page: Page, run: Document) -> Cell:
+    """How a run ended: its command, or the block of a program that it is."""
+    how, failed = words.ending(mapping(run, "command"))
+    if failed:
+        return cell(f"{page.look.sign('bad')} {how.removeprefix('killed by ')}", "bad")
+    block = mapping(run, "recording")
+    outcome = words.visible(text(block, "outcome"), ascii_only=page.look.ascii)
+    if how or outcome == "returned":
+        return cell(page.look.sign("ok"), "good")
+    if outcome == "raised":
+        what = words.visible(text(mapping(block, "exception"), "type"), ascii_only=page.look.ascii)
+        return cell(f"{page.look.sign('bad')} raised {what or 'an exception'}", "bad")
+    return cell(f"{page.look.sign('unknown')} {outcome}".rstrip(), "warn")
 
 
 def _minute(stamp: str) -> str:
@@ -77,12 +89,47 @@ def add_run(page: Page, record: Document) -> None:
     for key, label in (("parent", "Part of"), ("continues", "Continues")):
         if other := text(record, key):
             page.field(label, Span(words.visible(other)))
+    _block(page, mapping(record, "recording"))
     _processes(page, record)
     _steps(page, record, argv)
+    resources_table(page, record, lambda process: program(page, process))
     _outputs(page, record)
+    add_extras(page, record)
     _packages(page, record)
     context_fields(page, record, git_lines(page, record))
     coverage(page, record)
+
+
+_OUTCOMES = {"ended": "the process ended inside of it", "lost": "the recording process lost sight of it"}
+
+
+def _block(page: Page, block: Document) -> None:
+    """Which part of a program it was: function, place, arguments, and how it came out."""
+    if not block:
+        return
+    ascii_only = page.look.ascii
+
+    def shown(said: str) -> str:
+        return words.visible(said, ascii_only=ascii_only)
+
+    kind, function, file = text(block, "kind"), text(block, "function"), text(block, "file")
+    line = number(block, "line")
+    place = f"{words.near(file, page.look.cwd)}{f':{line:.0f}' if line else ''}" if file else ""
+    what = (
+        f"function {function}"
+        if function
+        else {"cell": "a notebook's cell", "process": "a running process"}.get(kind, "a block")
+    )
+    page.field("Recorded", Span(shown(what)), Span(f"  {shown(place)}" if place else "", "path"))
+    if arguments := mapping(block, "arguments"):
+        page.field("Arguments", Span(shown(", ".join(f"{name}={value}" for name, value in arguments.items()))))
+    if returned := text(block, "returned"):
+        page.field("Returned", Span(shown(returned)))
+    if exception := mapping(block, "exception"):
+        said = ": ".join(part for part in (text(exception, "type"), text(exception, "message")) if part)
+        page.field("Raised", Span(shown(said), "bad"))
+    if outcome := _OUTCOMES.get(text(block, "outcome")):
+        page.field("Ended", Span(outcome, "warn"))
 
 
 def _processes(page: Page, record: Document) -> None:
@@ -125,7 +172,7 @@ def _process_row(page: Page, process: Document, lead: str, below: str) -> Row:
     return Row(
         (
             cut(said, room, page.look.sign("more")) if room else said,
-            cell(words.duration(_length(process)), "dim"),
+            cell(words.duration(length(process)), "dim"),
             cell(_labelled(words.duration(number(process, "cpu_seconds")), "cpu"), "dim"),
             cell(words.size(number(process, "max_rss")), "dim"),
             cell(how if failed else "", "bad"),
@@ -154,14 +201,6 @@ def _whose(page: Page, process: Document, processes: Mapping[float | int | None,
         original = processes.get(number(original, "parent"), original)
     said = program(page, original)
     return said if original is process or said == FORK else f"{FORK} {said}"
-
-
-def _length(process: Document) -> float | None:
-    seconds = number(process, "seconds")
-    start, end = words.parse_time(text(process, "start")), words.parse_time(text(process, "end"))
-    if seconds is None and start and end:
-        return max((end - start).total_seconds(), 0.0)
-    return seconds
 
 
 def _labelled(amount: str, label: str) -> str:
@@ -235,7 +274,7 @@ def _outputs(page: Page, record: Document) -> None:
 
 
 def _packages(page: Page, record: Document) -> None:
-    purls = sorted(texts(record, "software"))
+    purls = telling(texts(record, "software"))
     if not purls:
         return
     page.head("Software", words.counted(len(purls), "package"))
