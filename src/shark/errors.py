@@ -27,6 +27,10 @@ class SharkError(Exception):
         self.exit_code = exit_code
 
 
+class ConditionFailed(SharkError):
+    """What the user demands before anything is run is not so: uncommitted changes, a command that must succeed."""
+
+
 class RecordDamaged(SharkError):
     """A run record, manifest or journal that cannot be read back: truncated, not JSON, or of the wrong shape."""
 

@@ -9,8 +9,9 @@ clock, nanoseconds since the epoch. Paths are bytes and absolute, as shark's own
 cannot be reached from there has a path that begins with its mount namespace's name (`mnt:[4026532201]/tmp/x`).
 """
 
-from typing import NamedTuple
+from __future__ import annotations
 
+from shark.tuples import NamedTuple
 from shark.values import Stat, Usage
 
 READ = 1
@@ -217,7 +218,9 @@ class SubRun(NamedTuple):
 
 
 class ProcessEnded(NamedTuple):
-    """The last thread of `process` ended: with `exit` (0-255), or by signal number `signal`; the other one is -1."""
+    """The last thread of `process` ended: with `exit` (0-255), or by signal number `signal`; the other one is -1.
+    Both are -1 where it lives on, but the run is over for it.
+    """
 
     begin: int
     end: int
@@ -229,7 +232,7 @@ class ProcessEnded(NamedTuple):
 
 
 class GapSeen(NamedTuple):
-    """Something could not be seen; `process` 0 means the whole run. `kind` is a `values.GapKind`."""
+    """Something could not be seen; `process` 0 means the whole run. `kind` is a `kinds.GapKind`."""
 
     begin: int
     end: int
@@ -244,6 +247,113 @@ class RunEnded(NamedTuple):
     begin: int
     end: int
     time: int
+
+
+class Held(NamedTuple):
+    """One thing that a process holds through a descriptor or a mapping: part of an event, not one itself.
+
+    `kind` is "file", "pipe", "fifo", "pty", "socket" or "memory". `key` says which: b"DEV:INO" (decimal, as in
+    FileId) for files and FIFOs, and for memory that is a mapped file (a memfd and POSIX shared memory are files);
+    b"pipe:[INO]", b"socket:[INO]"; b"pty:N" for the master and the slave of a pseudo-terminal alike; b"memory:..." for
+    memory that has no file. `access` is a set of READ and WRITE: what the descriptor, or the mapping, allows.
+    """
+
+    kind: str
+    key: bytes
+    access: int
+
+
+class Holding(NamedTuple):
+    """All that a process holds at this moment: channels, mappings, and regular files that are open for writing.
+
+    What was held before, by an earlier Holding, a Gained or an opening, and is not in here was closed in between. A
+    child that does not share its parent's descriptors begins with what its parent held. A process of which no
+    Holding is told after a fork or an exec holds what it held before.
+
+    `read` and `written` are the bytes that its read(2) and write(2), and calls like them, have moved since it was
+    started, whatever the descriptor; -1 where unknown. Neither what exec reads nor what its children moved is in them.
+    If one of them is the same in two successive Holdings of a process, it has moved nothing that way in between through
+    anything but sockets and memory, whose own calls do not count. (From other calls that do not count, or a second
+    thread, on they are -1.) At its end a process tells a Holding, of nothing, only if one of them is as it was at its
+    last one (or 0, if it told none).
+    """
+
+    begin: int
+    end: int
+    process: int
+    held: tuple[Held, ...]
+    read: int
+    written: int
+
+
+class Joined(NamedTuple):
+    """Two ends are one channel: what is written to one can be read from the other, both ways.
+
+    `one` and `other` are keys of sockets (see Held); where the ends could not be told one by one, `other` is the
+    address that they met at, b"unix:...", b"tcp:..." or b"udp:...", and all that are joined to it are one channel.
+    """
+
+    begin: int
+    end: int
+    process: int
+    one: bytes
+    other: bytes
+
+
+class Gained(NamedTuple):
+    """A call gave the process what it did not hold before: `held` as in Holding."""
+
+    begin: int
+    end: int
+    process: int
+    held: tuple[Held, ...]
+
+
+class Tokens(NamedTuple):
+    """The channel `key` carries tokens that count something, no data: the job server of GNU make."""
+
+    begin: int
+    end: int
+    process: int
+    key: bytes
+
+
+class Released(NamedTuple):
+    """The process has no descriptor and no mapping any more of the file b"DEV:INO", which it had opened for reading.
+
+    Told when another process opens that file for writing, and numbered before that call: what is written from then on
+    does not reach this one.
+    """
+
+    begin: int
+    end: int
+    process: int
+    key: bytes
+
+
+class Located(NamedTuple):
+    """A process that writes down its own opens is in this directory from now on: names in a ring that is found after a
+    crash begin there.
+    """
+
+    begin: int
+    end: int
+    process: int
+    cwd: bytes
+
+
+class Traced(NamedTuple):
+    """How the run was traced until now: stops of its threads, and what the recorder did instead of further ones: `hot`
+    processes, patched `sites`, `recorded` opens and how many of these were `repeated` (and told once).
+    """
+
+    begin: int
+    end: int
+    stops: int
+    hot: int
+    sites: int
+    recorded: int
+    repeated: int
 
 
 Event = (
@@ -264,6 +374,13 @@ Event = (
     | ProcessEnded
     | GapSeen
     | RunEnded
+    | Holding
+    | Joined
+    | Gained
+    | Tokens
+    | Released
+    | Traced
+    | Located
 )
 """Any event of a run."""
 
@@ -285,5 +402,12 @@ EVENT_TYPES: tuple[type[tuple[object, ...]], ...] = (
     ProcessEnded,
     GapSeen,
     RunEnded,
+    Holding,
+    Joined,
+    Gained,
+    Tokens,
+    Released,
+    Traced,
+    Located,
 )
 """The event types, in the order of their journal codes: append only, since journals are read back years later."""

@@ -13,9 +13,12 @@ import os
 import signal
 import time
 from collections import Counter
-from typing import Final, NoReturn
 
 from shark.errors import EXIT_RUN
+from shark.tuples import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final, NoReturn
 
 _PR_SET_PDEATHSIG: Final = 1
 _SI_QUEUE: Final = -1

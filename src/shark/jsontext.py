@@ -8,11 +8,15 @@ escapes. Both give the same text (but for floats that need an exponent, of which
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from typing import Any
+
+from shark.tuples import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 _ENOUGH = 100_000  # bytes written after which orjson is worth its import
+_LONG = 50_000  # bytes which orjson is worth its import to lay out with indents, or sort
 _READ = 16  # bytes are read in the time in which one is written
 
 
@@ -25,6 +29,11 @@ def dumps(document: object, *, indent: bool = False, sort: bool = False) -> byte
     b'{"path":"a\\udcff"}'
     """
     return _work.dumps(document, indent, sort)
+
+
+def dumps_short(document: object) -> bytes:
+    """The same for what is some hundred bytes long, of which there may be very many: orjson is no faster there."""
+    return _encoded(_work.encode(document))
 
 
 def loads(text: bytes | str) -> Any:
@@ -44,17 +53,19 @@ class _Work:
 
     def __init__(self) -> None:
         self._done = 0
-        self._encode = json.JSONEncoder(default=_default, separators=(",", ":"), ensure_ascii=False).encode
+        self.encode = _encoder()
         self.dumps = self._first_dumps
         self.loads = self._first_loads
 
     def _first_dumps(self, document: object, indent: bool, sort: bool) -> bytes:
-        if indent or sort:
-            text = _dumps_slowly(document, indent=indent, sort=sort)
-        else:
-            text = _encoded(self._encode(document))
-        self._add(len(text))
-        return text
+        compact = self.encode(document)
+        self._add(len(compact))
+        if not indent and not sort:
+            return _encoded(compact)
+        if len(compact) > _LONG:  # the standard library lays out in Python
+            self.dumps, self.loads = _fast()
+            return self.dumps(document, indent, sort)
+        return _dumps_slowly(document, indent=indent, sort=sort)
 
     def _first_loads(self, text: bytes | str) -> Any:
         self._add(len(text) // _READ)
@@ -93,11 +104,25 @@ def _default(value: object) -> object:
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 
+def _encoder() -> Callable[[object], str]:
+    """The standard library's encoder, which is written in C; importing the package around it takes 4 ms."""
+    try:
+        from _json import encode_basestring, make_encoder
+
+        encode = make_encoder(None, _default, encode_basestring, None, ":", ",", False, False, True)
+        encode([], 0)
+    except (ImportError, TypeError):  # an implementation detail of CPython's
+        from json import JSONEncoder
+
+        return JSONEncoder(default=_default, separators=(",", ":"), ensure_ascii=False).encode
+    return lambda document: "".join(encode(document, 0))
+
+
 def _loads_slowly(text: bytes | str) -> Any:
     if isinstance(text, bytes):
         text = text.decode("utf-8", "strict")
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return _decode(text)
     except RecursionError as problem:
         raise ValueError("nested too deeply") from problem
 
@@ -106,7 +131,41 @@ def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
 
 
+def _decoder() -> Callable[[str], Any]:
+    """The standard library's decoder, likewise. What it cannot make anything of, the package explains."""
+
+    def explained(text: str) -> Any:
+        import json
+
+        return json.loads(text, parse_constant=_refuse)
+
+    class Options:  # those of json.JSONDecoder
+        strict = True
+        object_hook = object_pairs_hook = None
+        parse_float, parse_int, parse_constant = float, int, _refuse
+
+    try:
+        from _json import make_scanner
+
+        scan = make_scanner(Options)  # type: ignore[arg-type]  # any object with these attributes
+        scan("[]", 0)
+    except (ImportError, TypeError, AttributeError):
+        return explained
+
+    def decode(text: str) -> Any:
+        stripped = text.strip(" \t\n\r")
+        try:
+            value, end = scan(stripped, 0)
+        except (StopIteration, SystemError):  # before 3.12 it cannot raise an error of a package that is not imported
+            return explained(text)
+        return value if end == len(stripped) else explained(text)
+
+    return decode
+
+
 def _dumps_slowly(document: object, *, indent: bool, sort: bool) -> bytes:
+    import json
+
     separators = (",", ": ") if indent else (",", ":")
     depth = 2 if indent else None
     return _encoded(
@@ -122,4 +181,5 @@ def _encoded(text: str) -> bytes:
         return "".join(f"\\u{ord(c):04x}" if "\ud800" <= c <= "\udfff" else c for c in text).encode()
 
 
+_decode = _decoder()
 _work = _Work()

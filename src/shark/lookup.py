@@ -35,6 +35,7 @@ Source = Literal["xattr", "sidecar", "store", "digest", "none"]
 class Answer:
     """What is known of one file.
 
+    `size` is -1 for what is no regular file; `sha256` is "" unless the content had to be hashed to answer.
     `state`: whether the content is the one described (by the candidates, where there is no manifest). `candidates`: the
     runs that made this very content, where there are several, or where only the content tells. `problems`: sentences
     about what could not be read.
@@ -46,6 +47,8 @@ class Answer:
     manifest: dict[str, Any] | None = None
     candidates: list[Candidate] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    size: int = -1
+    sha256: str = ""
 
     def document(self) -> InspectEntry:
         """Give the element of the document of `shark inspect --json`."""
@@ -85,16 +88,31 @@ def inspect(paths: Sequence[bytes], store: Store, environ: Mapping[str, str] = o
     return [answer.document() for answer in answers(paths, store, environ)]
 
 
-def answers(paths: Sequence[bytes], store: Store, environ: Mapping[str, str] = os.environ) -> list[Answer]:
-    """Like `inspect`, as values."""
+def answers(
+    paths: Sequence[bytes],
+    store: Store,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    known: Mapping[bytes, hashing.Hashed] | None = None,
+    digests: bool = False,
+) -> list[Answer]:
+    """Like `inspect`, as values. Files whose contents are `known`, by true path, are not hashed again.
+
+    With `digests`, each file is hashed, whether or not that is needed to answer.
+    """
     entries = [entry for path in paths for entry in _files(path)]
     found = [entry for entry in entries if isinstance(entry, _File)]
+    for file in found:
+        file.hashed = (known or {}).get(file.path)
     with DigestCache.of_user(environ) as cache:
-        _hash([file for file in found if _needs_digest(file)], cache)
+        wanted = [file for file in found if digests or _needs_digest(file)]
+        _hash(wanted, cache)
         given = {id(file): _attached(file) for file in found}
         open_ones = [file for file in found if _asks_store(given[id(file)])]
         if open_ones and os.path.isdir(store.root):
             _ask_store(open_ones, given, store, environ, cache)
+        for file in found:
+            given[id(file)].sha256 = file.hashed.sha256 if file.hashed else ""
     return [given[id(entry)] if isinstance(entry, _File) else entry for entry in entries]
 
 
@@ -118,6 +136,12 @@ def remake(store: Store, run: str, path: bytes, sha256: str = "") -> dict[str, A
     raise NotFound(f"run {run} made no {name}", f"See `shark show {run}` for what it made.")
 
 
+def recorded_path(path: bytes) -> bytes:
+    """Give the path as records have it: absolute, and true but for what is not there."""
+    folder, name = os.path.split(os.path.abspath(path))
+    return os.path.realpath(path) if os.path.exists(path) else os.path.join(os.path.realpath(folder), name)
+
+
 def _files(path: bytes) -> Iterator[_File | Answer]:
     name = os.fsdecode(path)
     try:
@@ -137,11 +161,15 @@ def _files(path: bytes) -> Iterator[_File | Answer]:
         yield Answer(name, problems=["not a regular file: only these have a manifest"])
 
 
+_VERSION_CONTROL = frozenset({b".git", b".hg", b".svn", b".jj"})
+"""Folders below a directory that are not looked into: nobody asks where version control's own files come from."""
+
+
 def _below(name: str, directory: bytes) -> Iterator[_File | Answer]:
     unlisted: list[OSError] = []
     true = os.path.realpath(directory)
     for folder, folders, names in os.walk(true, onerror=unlisted.append):
-        folders.sort()
+        folders[:] = sorted(set(folders) - _VERSION_CONTROL)
         for entry in sorted(names):
             path = os.path.join(folder, entry)
             shown = os.path.join(name, os.fsdecode(os.path.relpath(path, true)))
@@ -181,7 +209,8 @@ def _hash(wanted: Iterable[_File], cache: DigestCache) -> None:
 
 def _attached(file: _File) -> Answer:
     """Answer by what the file carries: the first manifest that is true of it, else the first at all."""
-    answer = Answer(file.name, problems=[reading.problem for reading in file.readings if reading.problem])
+    problems = [reading.problem for reading in file.readings if reading.problem]
+    answer = Answer(file.name, problems=problems, size=file.about.st_size)
     judged = [(_judge(r.manifest, file, answer.problems), r) for r in file.readings if r.manifest is not None]
     judged.sort(key=lambda item: (item[0] != "current", bool(item[1].manifest and item[1].manifest.get("summary"))))
     for state, reading in judged[:1]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
 
 from shark.errors import SharkError
 from shark.store.home import Store
 from shark.store.manifests import digest_of, sidecar_path
+from shark.tuples import NamedTuple
 
 _SUFFIX = b".shark"
 _FEW = 4
@@ -33,23 +33,26 @@ def makers(given: Sequence[Given], store: Store, environ: Mapping[str, str]) -> 
     """
     found: dict[int, list[str]] = {}
     asked: dict[tuple[bytes, str], list[int]] = {}
-    sidecars = _Sidecars(file.path for file in given)
+    folders: dict[bytes, list[Given]] = {}
     for file in given:
-        run = _carried(file, sidecars)
-        if run:
-            found[file.n] = [run]
-        else:
-            asked.setdefault((file.path, file.sha256), []).append(file.n)
+        path = file.path
+        folders.setdefault(path[: path.rfind(b"/") + 1], []).append(file)
+    for folder, files in folders.items():
+        has_sidecar = _sidecars(folder, len(files))
+        for file in files:
+            n, path, sha256 = file
+            if (_has_attribute(path) or has_sidecar(path)) and (run := _carried(file)):
+                found[n] = [run]
+            else:
+                asked.setdefault((path, sha256), []).append(n)
     for key, runs in _recorded(list(asked), store, environ).items():
         if runs:
             found.update((n, runs) for n in asked[key])
     return found
 
 
-def _carried(file: Given, sidecars: _Sidecars) -> str:
+def _carried(file: Given) -> str:
     """The run named by the manifest on a file, "" if there is none, or it is about another content."""
-    if not _has_attribute(file.path) and not sidecars.has(file.path):
-        return ""
     from shark.store.read import read_attached
 
     manifest = read_attached(file.path).manifest
@@ -64,32 +67,25 @@ def _has_attribute(path: bytes) -> bool:
         return False
 
 
-class _Sidecars:
-    """Which of some files have something in the place of a sidecar."""
-
-    def __init__(self, paths: Iterable[bytes]) -> None:
-        self._counts: dict[bytes, int] = {}
-        for path in paths:
-            directory = path[: path.rfind(b"/")]
-            self._counts[directory] = self._counts.get(directory, 0) + 1
-        self._names: dict[bytes, frozenset[bytes] | None] = {}
-
-    def has(self, path: bytes) -> bool:
-        at = path.rfind(b"/")
-        directory = path[:at]
-        if directory not in self._names:
-            self._names[directory] = _names(directory or b"/", self._counts[directory])
-        names = self._names[directory]
-        return os.path.lexists(sidecar_path(path)) if names is None else path[at + 1 :] in names
+def _sidecars(folder: bytes, count: int) -> Callable[[bytes], bool]:
+    """Tells of the files in a folder (ending in a slash) whether something is in the place of a sidecar; it will be
+    asked about `count` of them.
+    """
+    names = _names(folder, count)
+    if names is None:
+        return lambda path: os.path.lexists(sidecar_path(path))
+    if not names:
+        return lambda _: False
+    return lambda path: path[len(folder) :] in names
 
 
-def _names(directory: bytes, count: int) -> frozenset[bytes] | None:
-    """The names of the files that have a sidecar in a directory; None if listing it is not worth it."""
+def _names(folder: bytes, count: int) -> frozenset[bytes] | None:
+    """The names of the files that have a sidecar in a folder; None if listing it is not worth it."""
     if count <= _FEW:
         return None
     names = []
     try:
-        with os.scandir(directory) as entries:
+        with os.scandir(folder) as entries:
             for number, entry in enumerate(entries):
                 if number > count * _NAMES_PER_FILE:
                     return None

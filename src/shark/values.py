@@ -2,27 +2,16 @@
 
 `FileId` and `Stat` are NamedTuples rather than frozen dataclasses: they are made at every traced stop and serve as
 dictionary keys, and a NamedTuple is built in a third of the time and hashed by the interpreter itself.
-
-Annotations are not postponed here and in events.py: NamedTuple would compile each of their texts when it is imported.
 """
 
-import stat as _stat
-from typing import Literal, NamedTuple
+from __future__ import annotations
 
-GapKind = Literal[
-    "io_uring",
-    "nested-ptrace",
-    "privilege",
-    "still-running",
-    "changed-outside",
-    "unreadable",
-    "namespace",
-    "unhashed",
-    "delegated",
-    "journal-lost",
-    "other",
-]
-"""The kinds of things that could not be seen or are not certain (the contract's closed list)."""
+import stat as _stat
+
+from shark.tuples import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from shark.kinds import GapKind
 
 
 class FileId(NamedTuple):

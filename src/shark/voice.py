@@ -8,12 +8,8 @@ started with.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from shark.capture import kernel
-
-if TYPE_CHECKING:
-    from shark.model.documents import RunRecord
 
 
 class Voice:
@@ -50,10 +46,15 @@ class Voice:
         if self._fd is not None or not (for_long or self._waiting):
             return
         fd = kernel.take_descriptor(pid, 2)
-        if fd is None:
-            return
+        if fd is not None:
+            self.lend(fd, for_long=for_long)
+
+    def lend(self, fd: int, *, for_long: bool) -> None:
+        """Speak to `fd`, which is closed afterwards; not if there is something to speak to already, or it is another
+        stream than the one that shark was started with.
+        """
         about = os.fstat(fd)
-        if (about.st_dev, about.st_ino) != self._identity:
+        if self._fd is not None or (about.st_dev, about.st_ino) != self._identity:
             os.close(fd)
             return
         self._fd = fd
@@ -68,28 +69,27 @@ class Voice:
         if not self._quiet:
             self._say(f"shark: warning: {message}")
 
-    def fault(self, problem: BaseException) -> None:
+    def fault(self, what: str, details: str) -> None:
         """Say that shark itself is at fault, with what its developers need to know under `-v`."""
-        self.warn(f"a fault of shark itself: {type(problem).__name__}: {problem}")
+        self.warn(f"a fault of shark itself: {what}")
         if self._verbose:
-            import traceback
+            self._say(details)
 
-            self._say("".join(traceback.format_exception(problem)).rstrip())
+    def fault_of(self, problem: BaseException) -> None:
+        """Say so of an exception."""
+        import traceback
 
-    def summary(self, record: RunRecord) -> None:
+        self.fault(f"{type(problem).__name__}: {problem}", "".join(traceback.format_exception(problem)).rstrip())
+
+    def summary(self, line: str) -> None:
         """One short line about the run, on a terminal or when talk is asked for."""
-        if self._quiet or not (self._terminal or self._verbose):
-            return
-        outputs = [entry for entry in record["outputs"] if entry.get("attached", "none") != "none"]
-        unattached = len(record["outputs"]) - len(outputs)
-        words = [f"{len(outputs)} output{'s' * (len(outputs) != 1)} with a manifest"] if outputs else []
-        if unattached:
-            words.append(f"{unattached} output{'s' * (unattached != 1)} recorded only")
-        words = words or ["no outputs"]
-        gaps = len(record["coverage"]["gaps"])
-        if gaps:
-            words.append(f"{gaps} gap{'s' * (gaps != 1)}")
-        self._say(f"shark: {', '.join(words)}; shark show {record['id'][-8:]}")
+        if line and not self._quiet and (self._terminal or self._verbose):
+            self._say(line)
+
+    def explain(self, line: str) -> None:
+        """Something for who wants to know more (`-v`)."""
+        if self._verbose and not self._quiet:
+            self._say(line)
 
     def close(self) -> None:
         """Let go of standard error: whoever reads the other end of it sees its end."""

@@ -20,7 +20,7 @@ from shark.errors import EXIT_RUN, SharkError
 if TYPE_CHECKING:
     from shark.model.documents import RunRecord
 
-PASSED = {option.name: option for option in options() if option.name not in {"json", "quiet", "verbose"}}
+PASSED = {option.name: option for option in options() if option.name not in {"json", "pid", "quiet", "verbose"}}
 """The options that are passed on to `shark run`."""
 
 

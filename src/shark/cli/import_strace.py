@@ -25,9 +25,9 @@ def import_strace(voice: Voice, log: str) -> int:
     The log should be written with -f -y (all processes, with paths). What it cannot tell, such as earlier contents of
     changed files, becomes gaps. Nothing is attached to files. Exit status: 0, or 2 if it is no such log.
     """
-    from shark import record
+    from shark import recovering
 
-    outcome = record.import_strace(log)
+    outcome = recovering.import_strace(log)
     run = outcome.record["id"]
     for warning in outcome.warnings:
         voice.warn(warning)

@@ -31,12 +31,11 @@ def index(voice: Voice, rebuild: bool) -> int:
     """
     from shark.store.home import Store
     from shark.store.index import Index
+    from shark.store.schema import place
 
     store = Store.open(os.environ)
-    with closing(Index.open(store, os.environ)) as opened:
-        if rebuild:
-            opened.rebuild()
-        runs = len(opened.runs())
+    with closing(Index.open(store, os.environ, rebuild=rebuild)) as opened:
+        runs = opened.count()
         problems = opened.problems()
         warnings = [*store.warnings, *opened.warnings]
     for warning in warnings:
@@ -46,7 +45,7 @@ def index(voice: Voice, rebuild: bool) -> int:
     if voice.as_json:
         document: IndexState = {
             "schema": "shark/index/1",
-            "path": os.fsdecode(store.index_path),
+            "path": os.fsdecode(place(store, os.environ) or b""),
             "runs": runs,
             "damaged": [{"run": run, "problem": problem} for run, problem in problems],
         }

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
-from itertools import islice
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from shark.cli.common import Voice, command
-from shark.view import reading, words
+from shark.cli.common import FILE, Voice, command
+from shark.moments import moment
+from shark.view import words
 from shark.view.page import Page
 
 if TYPE_CHECKING:
-    from shark.model.documents import Command
-    from shark.store.index import RunRow
+    from shark.store.choosing import Wanted
     from shark.view.documents import Log, LogEntry
 
 SHOWN = 30
@@ -28,50 +28,90 @@ def _number(_: click.Context, __: click.Parameter, value: str) -> int:
     return int(value)
 
 
-def _tag(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, str] | None:
-    key, equals, text = (value or "").partition("=")
-    if value is not None and not (key and equals):
-        raise click.BadParameter(f"{value!r} is not of the form KEY=VALUE")
-    return None if value is None else (key, text)
+def _tags(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str | None], ...]:
+    found = []
+    for value in values:
+        key, equals, text = value.partition("=")
+        if not key:
+            raise click.BadParameter(f"{value!r} is not of the form KEY=VALUE")
+        found.append((key, text if equals else None))
+    return tuple(found)
 
 
 @command(
     "log",
     ("shark log", "The latest runs"),
-    ("shark log --failed -n 5", "The last five that failed"),
+    ("shark log --failed --since yesterday", "What went wrong lately"),
+    ("shark log --command '*model.R*' --input stations.csv", "Runs of a script on some data"),
+    ("shark log --output results/ --json", "Who made what is in a directory, for programs"),
     short_help="List the runs, newest first.",
 )
 @click.option(
-    "-n", "--number", default=str(SHOWN), callback=_number, metavar="N", help=f"So many runs ({SHOWN}); 0 for all."
+    "-n", "--number", "--limit", default=str(SHOWN), callback=_number, metavar="N", help=f"At most N ({SHOWN}); 0: all."
 )
-@click.option("--name", metavar="NAME", help="Only runs of that name.")
-@click.option("--tag", metavar="KEY=VALUE", callback=_tag, help="Only runs with that tag.")
-@click.option("--failed", is_flag=True, help="Only runs whose command failed.")
-def log(voice: Voice, number: int, name: str | None, tag: tuple[str, str] | None, failed: bool) -> int:
+@click.option("--since", metavar="TIME", help="Begun then or later: 2026-11-21, '2026-11-21 10:30', 2h, '3 days ago'.")
+@click.option("--until", metavar="TIME", help="Begun before; of a date, that day included.")
+@click.option("--name", metavar="NAME", help="Of that name.")
+@click.option("--tag", "tags", metavar="KEY[=VALUE]", multiple=True, callback=_tags, help="With that tag. Repeatable.")
+@click.option("--command", "text", metavar="TEXT", help="Whose command line has that; with * ? [ a pattern.")
+@click.option("--output", "outputs", metavar="FILE", multiple=True, type=FILE, help="That made FILE, or one below.")
+@click.option("--input", "inputs", metavar="FILE", multiple=True, type=FILE, help="That used FILE, or one below.")
+@click.option("--failed", is_flag=True, help="Whose command failed, or whose block raised an exception.")
+def log(
+    voice: Voice,
+    number: int,
+    since: str | None,
+    until: str | None,
+    name: str | None,
+    tags: tuple[tuple[str, str | None], ...],
+    text: str | None,
+    outputs: tuple[str, ...],
+    inputs: tuple[str, ...],
+    failed: bool,
+) -> int:
     """List the runs in the store, newest first: id, start, duration, how it ended, outputs, command.
 
-    Exit status: 0; 1 if options ask for certain runs and there is none.
+    Options choose among them; a run must be all that is said. Exit status: 0; 1 if options ask for certain runs and
+    there is none.
     """
+    from shark.lookup import recorded_path
+    from shark.store.choosing import ALL, Wanted
+
+    now = datetime.now().astimezone()
+    wanted = Wanted(
+        None if since is None else moment(since, now),
+        None if until is None else moment(until, now, end=True),
+        name,
+        tags,
+        text,
+        tuple(recorded_path(os.fsencode(path)) for path in outputs),
+        tuple(recorded_path(os.fsencode(path)) for path in inputs),
+        failed,
+    )
+    runs = _runs(voice, number, wanted)
+    if voice.as_json:
+        document: Log = {"schema": "shark/log/1", "runs": runs}
+        voice.document(document)
+    else:
+        _show(voice, runs, chosen=wanted != ALL)
+    return 1 if wanted != ALL and not runs else 0
+
+
+def _runs(voice: Voice, number: int, wanted: Wanted) -> list[LogEntry]:
+    from shark.listed import entry
     from shark.store.home import Store
     from shark.store.index import Index
 
     store = Store.open(os.environ)
     with closing(Index.open(store, os.environ)) as index:
-        chosen = name is not None or tag is not None or failed
-        found = map(_entry, index.runs(-1 if chosen or not number else number))
-        runs = list(islice((run for run in found if _fits(run, name, tag, failed)), number or None))
+        runs = [entry(row) for row in index.runs(number or -1, wanted)]
         problems = index.problems()
         warnings = [*store.warnings, *index.warnings]
     for warning in warnings:
         voice.warn(warning)
     if problems:
         voice.warn(f"{words.counted(len(problems), 'record')} cannot be read; `shark index` tells why")
-    if voice.as_json:
-        document: Log = {"schema": "shark/log/1", "runs": runs}
-        voice.document(document)
-    else:
-        _show(voice, runs, chosen=chosen)
-    return 1 if chosen and not runs else 0
+    return runs
 
 
 def _show(voice: Voice, runs: list[LogEntry], *, chosen: bool) -> None:
@@ -83,39 +123,3 @@ def _show(voice: Voice, runs: list[LogEntry], *, chosen: bool) -> None:
     page = Page(voice.look())
     add_log(page, runs)
     voice.page(page)
-
-
-def _fits(run: LogEntry, name: str | None, tag: tuple[str, str] | None, failed: bool) -> bool:
-    key, value = tag or ("", "")
-    return (
-        (name is None or run.get("name") == name)
-        and (tag is None or reading.mapping(run, "tags").get(key) == value)
-        and (not failed or words.ending(run["command"])[1])
-    )
-
-
-def _entry(row: RunRow) -> LogEntry:
-    """What a listing says of a run, named as in its record; `outputs` and `gaps` are counts."""
-    entry: LogEntry = {"id": row.id, "command": _command(row), "outputs": row.outputs, "gaps": row.gaps}
-    if row.name:
-        entry["name"] = row.name
-    if row.tags:
-        entry["tags"] = row.tags
-    if row.parent:
-        entry["parent"] = row.parent
-    return entry
-
-
-def _command(row: RunRow) -> Command:
-    command: Command = {"argv": list(row.argv), "cwd": row.cwd}
-    if row.start:
-        command["start"] = row.start
-    if row.end:
-        command["end"] = row.end
-    if row.seconds >= 0:
-        command["seconds"] = row.seconds
-    if row.exit >= 0:
-        command["exit"] = row.exit
-    if row.signal >= 0:
-        command["signal"] = row.signal
-    return command

@@ -23,6 +23,7 @@ FILES = (
 )
 VARIABLES = (
     ("SHARK_HOME", "The store's directory, instead of the one in XDG_DATA_HOME."),
+    ("SHARK_SETTINGS", "The project's settings file, instead of the nearest shark.toml; empty: none."),
     ("SHARK_RUN_ID", "In the command of shark run: the id of its run."),
     ("NO_COLOR", "If set and not empty, no colours are written."),
     ("SHARK_DEBUG", "If set, a fault shows a traceback."),

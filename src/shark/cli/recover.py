@@ -28,9 +28,9 @@ def recover(voice: Voice, run: str | None) -> int:
     What the journal holds up to that moment is recorded, with a gap that says so. Exit status: 0, also if there was
     nothing to recover; 1 if RUN is unknown.
     """
-    from shark import record
+    from shark import recovering
 
-    found = record.recover(_journal(run) if run else None)
+    found = recovering.recover(_journal(run) if run else None)
     if voice.as_json:
         document: Recover = {"schema": "shark/recover/1", "runs": found}
         voice.document(document)

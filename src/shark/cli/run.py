@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
 
 from shark.errors import EXIT_RUN, SharkError
+from shark.tuples import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 HELP = """\
 Usage: shark run [OPTIONS] -- COMMAND [ARGUMENTS]...
@@ -28,12 +31,23 @@ Options:
                          command before its manifests are written. [5]
   --no-seccomp           Stop at every system call instead of the ones that
                          matter (slow; for machines that allow no filter).
+  --no-recorder          Stop processes at every file call, also those that make
+                         so many that they could write them down themselves.
   --io-uring gap|deny    gap: allow io_uring and record that its files are
                          not seen; deny: answer ENOSYS. [gap]
   --ignore PATTERN       Files (gitignore syntax) to record, but never hash or
                          attach to. May be repeated.
+  --require-clean        Refuse (125) to start in a git repository with changes
+                         that are not committed, or outside of any.
+  --capture-output       Keep what the command writes to its standard streams
+                         in the store; `shark show RUN --stdout` shows it.
+  --keep PATTERN         Copy these files into the store. May be repeated.
+  --redact WHAT          Leave out user, host, home, env or network of
+                         everything that is written. May be repeated.
   --strict               Exit with 125 if a manifest could not be written and
                          the command itself succeeded.
+  --pid PID              Record a process that runs already, with what it
+                         starts, until ^C or its end, and let it go unharmed.
   --name NAME            A name for the run.
   --tag KEY=VALUE        A tag for the run. May be repeated.
   --json FILE            Write the run record to FILE.
@@ -47,6 +61,7 @@ started, 126 if the command cannot be executed, 127 if it is not found.
 Example:
   shark run -- Rscript fit.R
   shark run --name nightly --tag dataset=v3 -- make -j8 all
+  shark run --pid 4711
 """
 
 _CHOICES = {
@@ -55,14 +70,18 @@ _CHOICES = {
     "--io-uring": ("io_uring", ("gap", "deny")),
 }
 _FLAGS = {
+    "--capture-output": ("capture_output", True),
+    "--no-recorder": ("recorder", 0),
     "--no-seccomp": ("seccomp", False),
+    "--require-clean": ("require_clean", True),
     "--strict": ("strict", True),
     "-q": ("quiet", True),
     "--quiet": ("quiet", True),
     "-v": ("verbose", True),
     "--verbose": ("verbose", True),
 }
-_VALUES = ("--linger", "--ignore", "--name", "--tag", "--json")
+_VALUES = ("--linger", "--ignore", "--keep", "--redact", "--pid", "--name", "--tag", "--json")
+_REDACTED = ("user", "host", "home", "env", "network")
 _HELP = ("-h", "--help")
 OPTIONS = (*_CHOICES, *_FLAGS, *_VALUES, *_HELP)
 """Every option, for completion and the man page."""
@@ -75,7 +94,7 @@ def main(arguments: Sequence[str]) -> int:
         if settings is None:
             sys.stdout.write(HELP)
             return 0
-        _start(settings, command)
+        return _start(settings, command)
     except SharkError as error:
         hint = f"{error.hint}\n" if error.hint else ""
         sys.stderr.write(f"shark: {error.message}\n{hint}")
@@ -86,8 +105,9 @@ def main(arguments: Sequence[str]) -> int:
         return 130
 
 
-def _start(settings: dict[str, Any], command: Sequence[str]) -> NoReturn:
-    from shark.running import Plan, start
+def _start(settings: dict[str, Any], command: Sequence[str]) -> int:
+    from shark.plan import Plan
+    from shark.running import start
 
     try:
         cwd = os.getcwdb()
@@ -95,7 +115,43 @@ def _start(settings: dict[str, Any], command: Sequence[str]) -> NoReturn:
         cwd = b"/"  # the directory is gone; the command may not care
     if settings.get("json"):
         settings["json"] = os.path.abspath(settings["json"])
-    start(Plan(argv=tuple(map(os.fsencode, command)), cwd=cwd, **settings))
+    pid = settings.pop("pid", 0)
+    plan = Plan(argv=tuple(map(os.fsencode, command)), cwd=cwd, **_with_settings(settings, cwd))
+    if pid:
+        import gc
+
+        from shark.cli.pid import follow
+
+        gc.enable()  # see __main__
+
+        return follow(pid, plan)
+    return start(plan)
+
+
+_MORE = frozenset({"capture_output", "keep", "redact"})
+"""Options that are no fields of the plan, but settings like those in files."""
+
+
+def _with_settings(options: dict[str, Any], cwd: bytes) -> dict[str, Any]:
+    """Fields of the plan: the options, and what settings files and variables say. Raises SharkError (125)."""
+    from shark.settings.loading import everything, load
+
+    named: dict[str, Any] = {
+        key.replace("_", "-"): list(value) if isinstance(value, tuple) else value for key, value in options.items()
+    }
+    own: dict[str, Any] = {key: named.pop(key) for key in ("json", "name", "verbose") if key in named}
+    try:
+        loaded = load(os.fsdecode(cwd), os.environ, named, own.get("name", ""))
+        if loaded is None and _MORE & options.keys():
+            loaded = everything(os.fsdecode(cwd), os.environ, named)
+    except SharkError as error:
+        raise SharkError(error.message, error.hint, EXIT_RUN) from None
+    if loaded is None:
+        return options
+    from shark.extras import of_settings
+
+    plan, extras = of_settings(loaded)
+    return {**plan, **own, "extras": extras}
 
 
 def parse(arguments: Sequence[str]) -> tuple[dict[str, Any] | None, list[str]]:
@@ -123,8 +179,20 @@ def parse(arguments: Sequence[str]) -> tuple[dict[str, Any] | None, list[str]]:
                 raise SharkError(f"{name} needs a value", "`shark run --help` lists the options.", EXIT_RUN)
             value = rest.pop(0)
         _set(settings, name, value)
+    if "pid" in settings:
+        return _without_command(settings, rest)
     if not rest:
         raise SharkError("no command to run", "Say which: shark run -- COMMAND [ARGUMENTS]...", EXIT_RUN)
+    return settings, rest
+
+
+def _without_command(settings: dict[str, Any], rest: list[str]) -> tuple[dict[str, Any], list[str]]:
+    """Settings for a process that runs already."""
+    if rest:
+        raise SharkError("--pid records a process that runs already: no command can follow", "Leave one out.", EXIT_RUN)
+    if settings.get("io_uring") == "deny":
+        hint = "Leave --io-uring out: the record will have a gap if it uses one."
+        raise SharkError("--pid changes nothing in a process: --io-uring=deny cannot be had", hint, EXIT_RUN)
     return settings, rest
 
 
@@ -135,6 +203,10 @@ def _set(settings: dict[str, Any], name: str, value: str) -> None:
             wanted = f"{', '.join(choices[:-1])} or {choices[-1]}"
             raise SharkError(f"{name} takes {wanted}, not {value!r}", "`shark run --help` explains them.", EXIT_RUN)
         settings[key] = value
+    elif name == "--pid":
+        if not value.isdecimal() or not int(value):
+            raise SharkError(f"--pid takes a process id, not {value!r}", "`ps` and `pgrep` find them.", EXIT_RUN)
+        settings["pid"] = int(value)
     elif name == "--linger":
         settings["linger"] = _seconds(value)
     elif name == "--tag":
@@ -145,8 +217,12 @@ def _set(settings: dict[str, Any], name: str, value: str) -> None:
     elif name == "--json" and value == "-":
         hint = "A file of that name would be: --json ./-"
         raise SharkError("--json takes a file: standard output is the command's own", hint, EXIT_RUN)
-    elif name == "--ignore":
-        settings["ignore"] = (*settings.get("ignore", ()), value)
+    elif name == "--redact" and value not in _REDACTED:
+        wanted = f"{', '.join(_REDACTED[:-1])} or {_REDACTED[-1]}"
+        raise SharkError(f"--redact takes {wanted}, not {value!r}", "`shark run --help` explains it.", EXIT_RUN)
+    elif name in ("--ignore", "--keep", "--redact"):
+        key = name.removeprefix("--")
+        settings[key] = (*settings.get(key, ()), value)
     else:
         settings[name.removeprefix("--")] = value
 

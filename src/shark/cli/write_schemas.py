@@ -6,10 +6,11 @@ import os
 
 from shark import schemas
 from shark.model import schema
+from shark.settings import documents as settings
 from shark.view import documents
 
-DOCUMENTS = {**schema.DOCUMENTS, **documents.DOCUMENTS}
-"""Every document that shark writes: the names of the schema files (without `.json`), and the types."""
+DOCUMENTS = {**schema.DOCUMENTS, **documents.DOCUMENTS, **settings.DOCUMENTS}
+"""Every document that shark writes, or reads: the names of the schema files (without `.json`), and the types."""
 
 
 def main() -> None:

@@ -1,0 +1,161 @@
+"""Runs that were not finished, or not live: records from journals that somebody left, and from strace logs."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from shark import __version__, saved
+from shark.content.concealing import Concealer, has_mark, unmarked
+from shark.errors import NotFound, RecordDamaged, SharkError
+from shark.extras import revealing
+from shark.model.facts import Header
+from shark.model.run import RunModel
+from shark.record import Outcome, Settings, finish
+from shark.saved import Saved
+from shark.store import said
+from shark.store.home import Store
+from shark.values import FileId, Gap
+
+
+def recover(run: str | None = None) -> list[str]:
+    """Make records and manifests of runs whose supervisor died: of `run`, or of all journals that nobody writes.
+
+    Returns the ids. Raises NotFound if there is no such journal, RecordDamaged for one that cannot be read.
+    """
+    store = Store.open(os.environ, write=True)
+    journals = store.journals()
+    if run is not None and run not in journals:
+        raise NotFound(f"no journal of run {run}", "`shark recover` without a run looks for all of them.")
+    found = [
+        recovered
+        for name in ([run] if run else sorted(journals))
+        for recovered in _recover(name, journals[name], store)
+    ]
+    if run is None:
+        from shark.recorder import leftover
+
+        leftover.forget_others(store.journals())
+    return found
+
+
+def _recover(run: str, paths: Sequence[bytes], store: Store) -> Iterator[str]:
+    from shark.capture.journal import is_being_written
+    from shark.capture.reading import read_journal
+
+    path = next((path for path in paths if path == store.journal_path(run)), None)
+    if path is None:
+        if _is_recorded(run, store):
+            saved.forget(store, run)  # the supervisor was killed when only that was left to do
+        return
+    if is_being_written(path):
+        return
+    if _is_recorded(run, store):
+        os.unlink(path)  # only that was left to do
+        saved.forget(store, run)
+        return
+    known = saved.load(store, run)
+    reveal = revealing(known.extras)
+    model = RunModel()
+    damage: SharkError | None = None
+    concealed = False
+    try:
+        for event in read_journal(path):
+            event = reveal(event) if reveal is not None else event  # noqa: PLW2901
+            if has_mark(event):
+                concealed = True
+                event = unmarked(event)  # noqa: PLW2901
+            model.observe(event)
+    except RecordDamaged as problem:
+        if model.started is None:
+            raise
+        damage = problem
+    if model.started is None:
+        os.unlink(path)  # it broke off before the command was started
+        return
+    secrets: list[bytes] = []
+    gaps = _take_ring(run, model, secrets)
+    header = Header(id=run, shark=__version__, name=known.name, tags=known.tags)
+    detail = "shark was ended before the run was; recovered from the journal"
+    gaps.insert(0, Gap("journal-lost", f"{detail}: {damage.message}" if damage else detail))
+    if concealed:
+        gaps.append(
+            Gap("journal-lost", "files whose names hold a secret were not found again: no journal has such a name")
+        )
+    settings = Settings(cwd=model.started.cwd, extras=known.extras, secrets=tuple(map(os.fsdecode, secrets)))
+    finish(model, header, store, settings, gaps=gaps, additions=_left(store, run, known))
+    os.unlink(path)
+    saved.forget(store, run)
+    yield run
+
+
+def _take_ring(run: str, model: RunModel, secrets: list[bytes]) -> list[Gap]:
+    """Add what hot processes had written down and nobody had read yet; returns what could not be had. `secrets` gets
+    what is one in names of files: they are whole in there, so that the files can be found.
+    """
+    from shark.recorder import leftover
+
+    path = leftover.ring_of(run)
+    if not path:
+        return []
+
+    def directory(identity: FileId) -> bytes:
+        file = model.files.by_id.get(identity)
+        return file.path if file is not None else b""
+
+    try:
+        left = leftover.read(path, leftover.Known(model.cwd, directory))
+    except OSError as problem:
+        return [Gap("journal-lost", f"the last opens of busy processes could not be read: {problem}")]
+    concealer = Concealer(os.environ, secrets.append)
+    for event in left.events:
+        concealer.event(event)
+        model.observe(event)
+    os.unlink(path)
+    return [Gap("journal-lost", f"{left.torn} records of opened files were not complete")] if left.torn else []
+
+
+def _is_recorded(run: str, store: Store) -> bool:
+    try:
+        store.read_record(run)
+    except (NotFound, RecordDamaged):
+        return False
+    return True
+
+
+def _left(store: Store, run: str, known: Saved) -> dict[str, Any]:
+    """What a killed run has for its record besides events: settings, captured output, values."""
+    found: dict[str, Any] = {"settings": dict(known.extras.used)} if known.extras and known.extras.used else {}
+    if known.ways:
+        from shark.keeping import keep_streams
+
+        streams = keep_streams(store, store.journal_path(run).removesuffix(b".journal") + b".output", known.ways)
+        for entry in streams.values():
+            if isinstance(entry, dict) and "sha256" in entry:
+                entry["why"] = "shark was ended before the run was: there may be more"
+        found["streams"] = streams
+    return {**found, **said.values_of(store, run)}
+
+
+def import_strace(log: str, *, name: str = "", tags: Mapping[str, str] | None = None) -> Outcome:
+    """Make a run record from an strace log. Raises OSError, or SharkError if it is none.
+
+    What the log leaves open is taken from the present: symbolic links as they are, and, if it has neither, the working
+    directory and the date of the log's last line.
+    """
+    from functools import cache
+
+    from shark.capture.strace import read_strace
+    from shark.store.ids import uuid7
+
+    model = RunModel()
+    with open(log, "rb") as lines:
+        written = os.fstat(lines.fileno()).st_mtime_ns
+        for event in read_strace(lines, cwd=os.getcwdb(), resolve=cache(os.path.realpath), written=written):
+            model.observe(event)
+    header = Header(id=uuid7(time.time_ns(), os.urandom(10)), shark=__version__, name=name, tags=dict(tags or {}))
+    store = Store.open(os.environ, write=True)
+    cwd = model.started.cwd if model.started else b"/"
+    return finish(model, header, store, Settings(attach="none", cwd=cwd))
