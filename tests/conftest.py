@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
+import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +16,33 @@ import pytest
 from harness import MISSING_PROGRAM, MODES, NOT_HERE, Compiler, Run, World, describe
 
 IN_CI = os.environ.get("SHARK_CI") == "1"
+
+
+TEMPORARY = pytest.StashKey[str]()
+"""The directory of this session's temporary files."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A shell that starts a suite in the background has it ignore these, and commands would inherit that.
+
+    Each session has a directory of its own: pytest makes the one that it would share with other sessions private
+    whenever one of them starts, and tests of the user nobody would lose their way to their files.
+    """
+    if "PYTEST_DEBUG_TEMPROOT" not in os.environ and config.option.basetemp is None:
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = config.stash[TEMPORARY] = tempfile.mkdtemp(prefix="s")
+        Path(config.stash[TEMPORARY]).chmod(0o755)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGQUIT, signal.SIGHUP):  # nohup ignores the latter
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """What a session that has failed left is there to be looked at."""
+    directory = session.config.stash.get(TEMPORARY, "")
+    if directory and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -41,10 +72,19 @@ def mode(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    """A world of the test's own; when it is over, neither a process nor a file of shark may be left in it."""
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    """A world of the test's own; when it is over, neither a process nor a file of shark may be left in it.
+
+    A test that takes too long fails, but on its way out it would wait for its processes: those are ended then.
+    """
     here = World(tmp_path)
+    marker = request.node.get_closest_marker("timeout")
+    limit = float(marker.args[0] if marker else request.config.getini("timeout"))
+    ending = threading.Timer(limit + 5, here.kill)
+    ending.daemon = True
+    ending.start()
     yield here
+    ending.cancel()
     left = here.settle()
     seen = describe(left)
     here.kill()

@@ -29,8 +29,16 @@ import pytest
 
 TRACEES = Path(__file__).parent / "tracees"
 
-MODES = ("filter", "full")
-"""The two ways of tracing: by seccomp filter, and with a stop at every system call."""
+MODES = ("filter", "full", "recorder")
+"""The ways of tracing: by seccomp filter, with a stop at every system call, and with all hot at once that can be."""
+
+HOW: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "filter": ((), ("--no-recorder",)),
+    "full": ((), ("--no-seccomp",)),
+    "recorder": (("/usr/bin/env", "SHARK_RECORDER=1"), ()),
+    "usual": ((), ()),
+}
+"""By mode: what stands before shark, and which options it gets. `usual` is what a user gets."""
 
 NOT_HERE = 77
 """A tracee's exit status for "this kernel or sandbox lacks the feature"."""
@@ -265,16 +273,16 @@ class World:
         """Return the content of a file of the working directory."""
         return (self.work / name).read_bytes()
 
-    def command(self, argv: Sequence[Argument], *options: str, mode: str = "filter") -> list[Argument]:
+    def command(self, argv: Sequence[Argument], *options: str, mode: str = "usual") -> list[Argument]:
         """Return the whole argument vector of a `shark run`."""
-        how = ["--no-seccomp"] if mode == "full" else []
-        return [*self.shark, "run", *how, *options, "--", *argv]
+        before, how = HOW[mode]
+        return [*before, *self.shark, "run", *how, *options, "--", *argv]
 
     def run(
         self,
         argv: Sequence[Argument],
         *options: str,
-        mode: str = "filter",
+        mode: str = "usual",
         timeout: float = 60,
         env: Mapping[str, str] | None = None,
         stdin: bytes | int | None = None,
@@ -348,10 +356,10 @@ class World:
         except OSError:
             return False
 
-    def settle(self, timeout: float = ENDING) -> list[int]:
-        """Wait until all processes of this world have ended; returns those that have not."""
+    def settle(self, timeout: float = ENDING, but: Iterable[int] = ()) -> list[int]:
+        """Wait until all processes of this world have ended, except those in `but`; returns those that have not."""
         end = time.monotonic() + timeout
-        while (left := self.processes()) and time.monotonic() < end:
+        while (left := [pid for pid in self.processes() if pid not in but]) and time.monotonic() < end:
             wait_for_end(left[0], max(0.0, min(0.5, end - time.monotonic())))
         return left
 

@@ -139,6 +139,7 @@ cat(system("wc -l < numbers", intern = TRUE), file = "lines")
 BASH = """
 diff <(sort table) <(sort numbers) > differences
 tee >(tr a-z A-Z > upper) < table > lower
+read -t 0.05 < <(:) || true
 while [ ! -s upper ]; do read -t 0.05 < <(:) || true; done
 mapfile -t lines < numbers
 printf '%s\\n' "${lines[@]}" > printed

@@ -1,7 +1,7 @@
 """reaper.py REPORT COMMAND… : runs the command, waits for it and for all that it leaves behind, and tells of them.
 
-The supervisor of a `shark run` is nobody's child; as their subreaper this process gets to know its peak memory. REPORT
-becomes {"status": as subprocess gives it, "supervisors": [peak memory in KiB]}.
+Supervisor and scribe of a `shark run` are nobody's children; as their subreaper this process gets to know their peak
+memory. REPORT becomes {"status": as subprocess gives it, "supervisors": [peak memory in KiB of each of the two]}.
 """
 
 import ctypes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -58,6 +59,31 @@ def test_a_hundred_runs_at_once(world: World) -> None:
 def test_two_hundred_runs_at_once(world: World) -> None:
     """Two hundred runs at once each leave their record."""
     run_many(world, 200)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(400)
+def test_many_runs_end_while_others_look(world: World) -> None:
+    """Two hundred runs that look up who made their inputs, and commands that ask, at once: no lock is in the way."""
+    assert world.run(["sh", "-c", "echo 1 > first"]).status == 0
+    runs = [start(world, ["sh", "-c", f"cat first > out-{n}"]) for n in range(200)]
+    asking = [["log", "--input", "first"], ["lineage", "first"], ["impact", "first"], ["index", "--rebuild"]] * 5
+    looks = [
+        subprocess.Popen(
+            [*world.shark, *arguments], cwd=world.work, env=world.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for arguments in asking
+    ]
+    assert {(status, out, err) for status, out, err in finish(runs)} == {(0, b"", b"")}
+    for arguments, (status, _, err) in zip(asking, finish(looks), strict=True):
+        assert status in ((0, 1) if arguments[0] in ("log", "impact") else (0,)), arguments
+        assert b"lock" not in err
+    assert len(world.record_paths()) == 201
+    found = subprocess.run(
+        [*world.shark, "impact", "--json", "first"], cwd=world.work, env=world.env, capture_output=True, check=True
+    )
+    made = {node["path"] for node in json.loads(found.stdout)["nodes"] if node["kind"] == "file" and node["depth"] == 1}
+    assert made >= {str(world.work / f"out-{n}") for n in range(200)}
 
 
 def test_two_runs_write_one_file(world: World) -> None:

@@ -75,9 +75,10 @@ def by_shark(run: Run) -> Opened:
     files = {file["n"]: file for file in run.record["files"]}
     found: dict[str, set[frozenset[str]]] = {"read": set(), "write": set()}
     used: dict[int, set[str]] = {}
-    for edge in run.record["edges"]:
+    edges = [edge for edge in run.record["edges"] if "file" in edge]
+    for edge in edges:
         used.setdefault(edge["file"], set()).update(filter(None, [edge.get("as")]))
-    for edge in run.record["edges"]:
+    for edge in edges:
         kind = {"create": "write"}.get(edge["access"], edge["access"])
         file = files[edge["file"]]
         if kind not in found or file.get("kind", "file") != "file" or edge.get("inherited"):

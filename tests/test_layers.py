@@ -20,8 +20,11 @@ LAYERS = {
     "events": WORDS,
     "values": WORDS,
     "jsontext": WORDS,
+    "tuples": WORDS,
+    "kinds": WORDS,
     "model": MODEL,
     "capture": CAPTURE,
+    "recorder": CAPTURE,
     "content": CONTENT,
     "store": STORE,
     "export": VIEW,
@@ -37,6 +40,9 @@ PURE_NAMES = {"os": {"fsdecode", "fsencode", "path"}, "pathlib": {"PurePath", "P
 
 HEAVY = {"click", "rich", "sqlite3", "psutil", "packageurl", "xattr", "asyncio", "pathspec", "ptrace"}
 """What `shark run` may not import before the command starts: each costs 10 to 80 ms."""
+
+AVOIDED = {"typing", "re", "json", "dataclasses", "inspect", "subprocess", "socket"}
+"""What the supervisor does without as well: 2 to 10 ms each, in a row with all the rest that a command waits for."""
 
 
 def modules() -> list[Path]:
@@ -133,3 +139,31 @@ def test_run_imports_only_what_it_needs(tmp_path: Path) -> None:
     imported = {line.split("|")[-1].strip().split(".")[0] for line in done.stderr.splitlines() if "import time" in line}
     assert "shark" in imported
     assert imported & HEAVY == set()
+
+
+def test_the_supervisor_avoids_what_is_slow_to_import() -> None:
+    """What the command's process and its supervisor import, in an interpreter without a site's own start-up files."""
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import shark.cli.run, shark.running, shark.tracing, "
+        "shark.capture.filter, shark.front, shark.extras, shark.around, shark.saved; "
+        "print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script, str(SOURCE.parent)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) & (HEAVY | AVOIDED) == set()
+
+
+def test_the_scribe_avoids_what_is_slow_to_import() -> None:
+    """What it imports before the end of a short run, whose parent waits; more comes while there is nothing to do."""
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import shark.cli.run, shark.running, shark.scribing as it; "
+        "it.Scribing._get_ready(type('', (), {'_spill': 0})()); print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script, str(SOURCE.parent)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    slow = HEAVY | AVOIDED | {"hashlib", "_hashlib", "datetime", "orjson"}
+    assert set(done.stdout.split()) & slow == set()

@@ -10,6 +10,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -143,8 +144,10 @@ def state(world: World, program: Path, mode: str | None, prepare: Callable[[], N
     assert done.returncode == 0
     lines = done.stdout.decode().splitlines()
     # Each run has a pipe of its own as standard output.
-    # SHARK_RUN_ID is the one thing that shark adds: by it a `shark run` inside a run knows where it is.
-    return [line for line in lines if not line.startswith(("fd 1 ", "argv0", "env SHARK_RUN_ID="))]
+    # SHARK_RUN_ID is the one thing that shark adds: by it a `shark run` inside a run knows where it is. By the other
+    # variable this test chooses a mode.
+    ours = ("fd 1 ", "argv0", "env SHARK_RUN_ID=", "env SHARK_RECORDER=")
+    return [line for line in lines if not line.startswith(ours)]
 
 
 EXTRA = 57
@@ -242,6 +245,21 @@ def test_address_space_limit_binds_the_command_only(world: World, mode: str) -> 
     assert run.inputs("out") == {"in": digest(CONTENT)}
 
 
+def test_processor_time_limit_binds_the_command_only(world: World, mode: str) -> None:
+    """The command has its limit; the supervisor may take as long as the command's descendants do."""
+    os.mkfifo(world.work / "go")
+    command = world.command(["sh", "-c", "ulimit -t; read line < go"], mode=mode)
+    # A soft limit: not everyone who is root may go beyond a hard one.
+    limited = ["sh", "-c", 'ulimit -St 60; exec "$@"', "sh", *command]
+    with subprocess.Popen(limited, cwd=world.work, env=world.env, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"60\n"
+        soft, hard = resource.prlimit(tracer(process.pid), resource.RLIMIT_CPU)
+        (world.work / "go").write_bytes(b"\n")
+        assert process.wait(60) == 0
+    assert soft == hard == resource.RLIM_INFINITY
+
+
 def test_end_of_file_when_the_command_ends(world: World, tracee: Compiler, mode: str) -> None:
     """A reader of the command's output sees its end when the command ends, though a daemon of the run lives on."""
     world.write("in", CONTENT)
@@ -321,6 +339,23 @@ def test_after_the_linger(world: World, tracee: Compiler, mode: str) -> None:
     assert second.record["continues"] == first.record["id"]
     assert set(second.outputs) == {"late"}
     assert second.inputs("late")["in"] == digest(CONTENT)
+
+
+def test_time_in_which_nobody_looks_is_no_linger(world: World, tracee: Compiler, mode: str) -> None:
+    """A machine that stands still for longer than the linger makes no gap: descendants had no time either."""
+    world.write("in", CONTENT)
+    with orphan(world, tracee("orphan"), "--linger", "2", mode=mode) as process:
+        assert process.stdout
+        assert process.stdout.read() == b""
+        supervisor = tracer(process.pid)
+        os.kill(supervisor, signal.SIGSTOP)
+        time.sleep(3)
+        os.kill(supervisor, signal.SIGCONT)
+        release(world)
+        assert process.wait(60) == 3
+    run = world.finished(3, b"", b"")
+    assert set(run.outputs) == {"out", "late"}
+    assert run.gaps == set()
 
 
 def test_supervisor_killed(world: World, mode: str) -> None:
@@ -636,7 +671,8 @@ def test_the_terminal_is_closed(world: World, mode: str) -> None:
     """When the terminal goes, its jobs get HUP and end, and so does shark, with a record."""
     need("bash")
     terminal = Terminal(world)
-    world.write("script", "echo 1 > out; echo ready; cat")
+    # Nobody reads the terminal: who does finds its end, and the script would be over before the signal has come.
+    world.write("script", "echo 1 > out; mkfifo never; echo ready; cat never")
     command = " ".join(f"'{word}'" for word in world.command(["sh", "script"], mode=mode))
     terminal.send(f"{command}\n")
     terminal.expect("ready")

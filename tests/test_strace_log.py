@@ -70,6 +70,8 @@ def accesses(run: Run) -> set[tuple[str, str]]:
     files = {file["n"]: file for file in run.record["files"]}
     found = set()
     for edge in run.record["edges"]:
+        if "file" not in edge:
+            continue  # a channel: a log has none
         file, access = files[edge["file"]], edge["access"]
         # Rule 1: that a call made the file is known only if a call before it had shown its absence.
         access = "write" if access == "create" and file.get("kind", "file") == "file" else access

@@ -286,3 +286,15 @@ def test_append_below_a_root(trace: Callable[..., Run], world: World) -> None:
     world.write("root/shark-test-file", b"old\n")
     run = trace("open_in_root")
     assert "root/shark-test-file" in run.inputs("root/shark-test-file")
+
+
+@pytest.mark.parametrize("how", ["close", "replace"])
+def test_a_descriptor_that_another_thread_takes_away(trace: Callable[..., Run], world: World, how: str) -> None:
+    """What was opened is told by the name that was used, or the run says what it did not see; nothing is invented."""
+    world.write("in", CONTENT)
+    world.write("other", CONTENT)
+    run = trace("replaced_by_thread", how)
+    assert "in" in run.reads or "other" in run.gaps
+    assert run.gaps <= {"other"}
+    assert run.reads <= {"in", "other"}
+    assert set(run.outputs) == {"out"}

@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from harness import Compiler, Run, World, digest, need, need_root
+from harness import NOT_HERE, Compiler, Run, World, digest, need, need_root
 
 Trace = Callable[..., Run]
 SharkRun = Callable[..., Run]
@@ -352,3 +353,57 @@ def test_thread_with_a_directory_of_its_own(trace: Trace, world: World) -> None:
     run = trace("own_directory")
     assert set(run.outputs) == {"out", "sub/out"}
     assert run.gaps == set()
+
+
+@pytest.mark.root
+def test_a_number_that_a_later_process_takes_over(shark_run: SharkRun, world: World, tracee: Compiler) -> None:
+    """A process is its own number in the record, whatever its pid: the reader and the writer are two."""
+    need_root()
+    need("unshare")
+    world.write("in", CONTENT)
+    world.shark = ("unshare", "--pid", "--fork", "--mount-proc", *world.shark)
+    run = shark_run([tracee("reused_pid")])
+    if run.status == NOT_HERE:
+        pytest.skip(f"not possible here: {run.stdout!r}")
+    assert run.status == 0, run.stderr
+    users = {name: {process["n"] for process in run.processes if name in used(run, process)} for name in ("in", "out")}
+    [reader], [writer] = users["in"], users["out"]
+    assert reader != writer
+    pids = {process["n"]: process["pid"] for process in run.processes}
+    assert pids[reader] == pids[writer]
+    assert run.inputs("out") == {}
+
+
+def used(run: Run, process: dict[str, Any]) -> set[str]:
+    """The files below work that a process read or wrote."""
+    return run.accessed("read", "write", "create", process=process["n"])
+
+
+@pytest.mark.root
+def test_a_process_that_is_not_dumpable(shark_run: SharkRun, world: World, tracee: Compiler) -> None:
+    """It goes on undisturbed; an ordinary user's shark sees numbers only and says so, root's sees everything."""
+    need_root()
+    need("setpriv")
+    world.write("in", CONTENT)
+    program = tracee("non_dumpable")
+    copied(shark_run([program]), world)
+    (world.work / "out").unlink()
+    run = shark_run([program], **world.become_nobody(tracee.directory))
+    assert run.status == 0, run.stderr
+    assert world.read("out") == CONTENT
+    assert "privilege" in run.gaps
+    assert b"Traceback" not in run.stderr
+
+
+def test_a_sanitizer_that_wants_to_trace(shark_run: SharkRun, world: World, tracee: Compiler) -> None:
+    """The leak check at the end of a clean program fails under any tracer: that is told, and the advice helps."""
+    world.write("in", CONTENT)
+    program = tracee("open_plain", "-fsanitize=address")
+    run = shark_run([program])
+    assert "nested-ptrace" in run.gaps
+    assert b"ptrace" in run.stderr
+    (world.work / "out").unlink()
+    run = shark_run([program], env={"ASAN_OPTIONS": "detect_leaks=0"})
+    assert run.status == 0, run.stderr
+    assert run.gaps == set()
+    copied(run, world)

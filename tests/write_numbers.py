@@ -17,6 +17,12 @@ _PTRACE = {"x86_64": x86_64, "i386": i386, "aarch64": aarch64}
 _NEWER: dict[str, dict[int, str]] = {
     "x86_64": {425: "io_uring_setup", 435: "clone3", 437: "openat2", 438: "pidfd_getfd"},
     "i386": {
+        90: "old_mmap",
+        192: "mmap2",
+        284: "waitid",
+        313: "splice",
+        315: "tee",
+        316: "vmsplice",
         320: "utimensat",
         337: "recvmmsg",
         342: "open_by_handle_at",
@@ -25,8 +31,17 @@ _NEWER: dict[str, dict[int, str]] = {
         354: "seccomp",
         356: "memfd_create",
         358: "execveat",
+        347: "process_vm_readv",
+        348: "process_vm_writev",
+        359: "socket",
+        360: "socketpair",
+        361: "bind",
         362: "connect",
+        364: "accept4",
         372: "recvmsg",
+        397: "shmat",
+        400: "msgsnd",
+        401: "msgrcv",
         412: "utimensat_time64",
         417: "recvmmsg_time64",
         425: "io_uring_setup",
@@ -48,7 +63,10 @@ Those of python-ptrace's tables, and newer ones (the kernel's arch/*/syscalls/*.
 
 from __future__ import annotations
 
-from typing import Final
+from shark.tuples import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 NUMBERS: Final[dict[str, dict[int, str]]] = {
 '''

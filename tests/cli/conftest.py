@@ -28,7 +28,7 @@ class Shark:
 
     @property
     def environ(self) -> dict[str, str]:
-        kept = {key: os.environ[key] for key in ("PATH", "COVERAGE_PROCESS_START") if key in os.environ}
+        kept = {key: os.environ[key] for key in ("PATH", "PYTHONPATH", "COVERAGE_PROCESS_START") if key in os.environ}
         home = self.root / "home"
         home.mkdir(exist_ok=True)
         return {**kept, "HOME": str(home), "SHARK_HOME": str(self.root / "store"), "LC_ALL": "C.UTF-8", "TERM": "xterm"}
@@ -45,7 +45,13 @@ class Shark:
         assert done.returncode == status, done.stderr.decode(errors="replace")
         return json.loads(done.stdout)
 
-    def terminal(self, *arguments: str, columns: int = 80, environ: dict[str, str] | None = None) -> str:
+    def terminal(
+        self,
+        *arguments: str,
+        columns: int = 80,
+        environ: dict[str, str] | None = None,
+        program: tuple[str, ...] = ("-m", "shark"),
+    ) -> str:
         """What a person sees who calls it in a terminal of so many columns."""
         master, slave = pty.openpty()
         import fcntl
@@ -54,7 +60,7 @@ class Shark:
 
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
         child = subprocess.Popen(
-            [sys.executable, "-m", "shark", *arguments],
+            [sys.executable, *program, *arguments],
             stdin=slave,
             stdout=slave,
             stderr=slave,

@@ -36,7 +36,6 @@ def told(done: subprocess.CompletedProcess[bytes], status: int) -> str:
         ["inspect", "\0"[:0] + "x" * 5000],
         ["log", "-n", "-1"],
         ["log", "-n", "many"],
-        ["log", "--tag", "x"],
         ["log", "--tag", "=x"],
         ["inspect", ""],
         ["completion", "tcsh"],

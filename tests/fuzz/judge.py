@@ -42,6 +42,8 @@ class _Seen:
         self.marks: dict[str, int] = {}
         self.missing: set[tuple[int, str]] = set()
         for edge in record["edges"]:
+            if "channel" in edge:
+                continue
             path = self.files[edge["file"]]["path"]
             self.edges[edge["process"], edge["access"]].append(edge)
             if edge["access"] == "missing":
@@ -59,7 +61,8 @@ class _Seen:
 
     def _inputs(self) -> set[tuple[int, str]]:
         """File number and digest ("" for none) of each version from before that was read, or is part of an output."""
-        taken = [e for e in self.record["edges"] if e["access"] in {"read", "exec"}] + self.record["outputs"]
+        edges = [edge for edge in self.record["edges"] if "file" in edge]
+        taken = [edge for edge in edges if edge["access"] in {"read", "exec"}] + self.record["outputs"]
         found = set()
         for item in taken:
             base = self.base(item["file"], item["version"])
@@ -223,7 +226,9 @@ class _Judge:
             assert origin.original is not None
             if digest(origin.original) not in listed and not self.excused(origin):
                 yield f"the manifest on {self.short(node)} does not list {self.short(origin)}"
-        if manifest["scope"] == "output":
+        if manifest["scope"] != "output":
+            yield f"the manifest on {self.short(node)} was not made for this output alone"
+        else:
             strangers = {digest(n.original) for n in others(self.tree, self.trees) if n.original}
             if strangers & listed:
                 yield f"the manifest on {self.short(node)} lists files of another tree"

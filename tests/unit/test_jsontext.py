@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -59,3 +61,28 @@ def test_what_json_cannot_hold() -> None:
     for dumps in (jsontext._Work().dumps, jsontext._fast()[0]):
         with pytest.raises(TypeError):
             dumps(object(), False, False)
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "{", '{"a": "b', '{"a" 1}', "[1,]", "nul", '"\\x"', "1 2", "NaN", "\ufeff1", "[" * 10**5]
+)
+def test_what_is_no_json_is_a_valueerror_without_the_package_too(text: str) -> None:
+    """In a process that has not imported `json`, whose decoder is used without it."""
+    script = (
+        "import sys; from shark import jsontext; assert 'json' not in sys.modules\n"
+        "try: jsontext.loads(sys.stdin.read()); print('read')\n"
+        "except ValueError as problem: print('error')"
+    )
+    done = subprocess.run([sys.executable, "-c", script], input=text, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr, done.stdout != "read\n") == (0, "", True)
+
+
+@pytest.mark.parametrize("text", ["1", " [1, 2.5, null, true] ", '{"a": "\\u00e9\\ud800"}', '\n{"a": {"b": []}}\t'])
+def test_json_is_read_without_the_package(text: str) -> None:
+    """With the same result as with it."""
+    script = (
+        "import sys; from shark import jsontext; found = jsontext.loads(sys.stdin.read())\n"
+        "assert 'json' not in sys.modules; print(ascii(found))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], input=text, capture_output=True, text=True, check=True)
+    assert done.stdout.rstrip("\n") == ascii(json.loads(text))

@@ -229,6 +229,16 @@ def test_a_link_stands_for_its_file(world: World) -> None:
     assert essence(answer) == ("current", "store", run)
 
 
+def test_version_controls_own_files_are_nobodys_question(world: World) -> None:
+    """Of a directory they are not listed; of one that is named itself they are."""
+    for name in ("d/.git/HEAD", "d/sub/.git/config", "d/sub/.gitignore", "d/file"):
+        world.put(name)
+    found = world.ask(os.fsencode(world.files / "d"))
+    names = [os.path.relpath(answer["file"], world.files / "d") for answer in found]
+    assert names == ["file", "sub/.gitignore"]
+    assert len(world.ask(os.fsencode(world.files / "d" / ".git"))) == 1
+
+
 def test_a_directory_stands_for_the_files_below_it(world: World) -> None:
     one, two = world.put("d/z"), world.put("d/sub/a", b"another text")
     run = world.run(one, two, attach="sidecar")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from shark.scribing import in_one_line
 from shark.voice import Voice
 
 RECORD: Any = {
@@ -60,17 +61,17 @@ def test_quiet(listener: Listener) -> None:
     """Says nothing at all."""
     speaker = voice(listener, quiet=True, verbose=True)
     speaker.warn("a")
-    speaker.summary(RECORD)
+    speaker.summary(in_one_line(RECORD))
     assert listener.heard() == ""
 
 
 def test_summary(listener: Listener) -> None:
     """One line, and only on a terminal or when asked for."""
-    voice(listener).summary(RECORD)
+    voice(listener).summary(in_one_line(RECORD))
     assert listener.heard() == ""
-    voice(listener, verbose=True).summary(RECORD)
+    voice(listener, verbose=True).summary(in_one_line(RECORD))
     assert listener.heard() == "shark: 1 output with a manifest, 2 outputs recorded only, 2 gaps; shark show abcdef12\n"
-    voice(listener, verbose=True).summary({**RECORD, "outputs": [], "coverage": {"gaps": [{}]}})
+    voice(listener, verbose=True).summary(in_one_line({**RECORD, "outputs": [], "coverage": {"gaps": [{}]}}))
     assert listener.heard() == "shark: no outputs, 1 gap; shark show abcdef12\n"
 
 
@@ -78,9 +79,9 @@ def test_faults(listener: Listener) -> None:
     """A line; with -v, what the developers need."""
     with pytest.raises(ValueError, match="odd") as raised:
         int("odd")
-    voice(listener).fault(raised.value)
+    voice(listener).fault_of(raised.value)
     assert listener.heard().startswith("shark: warning: a fault of shark itself: ValueError: invalid literal")
-    voice(listener, verbose=True).fault(raised.value)
+    voice(listener, verbose=True).fault_of(raised.value)
     assert "Traceback" in listener.heard()
 
 

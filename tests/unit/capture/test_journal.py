@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from harness import need_root
 from shark import jsontext
-from shark.capture.journal import MAGIC, JournalWriter, is_being_written, read_journal
+from shark.capture.journal import MAGIC, JournalWriter, is_being_written, lock
+from shark.capture.reading import Follower, read_journal
 from shark.errors import RecordDamaged
 from shark.events import EVENT_TYPES, Before, Event, GapSeen, Removed, RunEnded, RunStarted
 from shark.values import FileId, Stat
@@ -50,7 +51,7 @@ EVENTS: st.SearchStrategy[Event] = st.one_of([values(kind) for kind in EVENT_TYP
 
 def write(path: Path, events: list[Event]) -> Path:
     path.unlink(missing_ok=True)
-    writer = JournalWriter(os.fsencode(path))
+    writer = JournalWriter.create(os.fsencode(path))
     for event in events:
         writer.write(event)
     writer.close()
@@ -74,7 +75,7 @@ def test_every_event_comes_back(kind: Any, data: st.DataObject, tmp_path: Path) 
 
 def test_the_codes_do_not_change() -> None:
     """A journal is read back years later: new event types come at the end."""
-    assert [kind.__name__ for kind in EVENT_TYPES][:17] == [
+    assert [kind.__name__ for kind in EVENT_TYPES][:21] == [
         "RunStarted",
         "ProcessStarted",
         "ImageStarted",
@@ -92,6 +93,10 @@ def test_the_codes_do_not_change() -> None:
         "ProcessEnded",
         "GapSeen",
         "RunEnded",
+        "Holding",
+        "Joined",
+        "Gained",
+        "Tokens",
     ]
 
 
@@ -178,7 +183,7 @@ def test_a_journal_is_private_and_new(tmp_path: Path) -> None:
     path = write(tmp_path / "journal", [gap(1)])
     assert path.stat().st_mode & 0o777 == 0o600
     with pytest.raises(FileExistsError):
-        JournalWriter(os.fsencode(path))
+        JournalWriter.create(os.fsencode(path))
 
 
 def test_what_was_written_survives_a_kill(tmp_path: Path) -> None:
@@ -186,7 +191,7 @@ def test_what_was_written_survives_a_kill(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     script = (
         "import os, signal, sys; from shark.capture.journal import JournalWriter; from shark.events import GapSeen\n"
-        "writer = JournalWriter(os.fsencode(sys.argv[1]))\n"
+        "writer = JournalWriter.create(os.fsencode(sys.argv[1]))\n"
         "for n in range(100): writer.write(GapSeen(n, n, 1, 'other', 'x'))\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
@@ -199,7 +204,7 @@ def test_what_was_written_survives_a_kill(tmp_path: Path) -> None:
 def test_is_being_written(tmp_path: Path) -> None:
     """While its writer lives: readers do not disturb it, nor each other."""
     path = os.fsencode(tmp_path / "journal")
-    writer = JournalWriter(path)
+    writer = JournalWriter.create(path)
     writer.write(gap(1))
     assert is_being_written(path)
     assert is_being_written(path)
@@ -218,7 +223,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
         pytest.skip(f"cannot mount here: {mounted.stderr.decode().strip()}")
     try:
         path = os.fsencode(tmp_path / "journal")
-        writer = JournalWriter(path)
+        writer = JournalWriter.create(path)
         events: list[Event] = [RunStarted(1, 1, 1, "run", (b"x",), b"/"), gap(2, 1_700_000)]
         for event in events:
             writer.write(event)
@@ -233,7 +238,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
         filler = tmp_path / "filler"
         filler.write_bytes(bytes(4_000_000))
         with pytest.raises(OSError, match="No space left"):
-            JournalWriter(path)
+            JournalWriter.create(path)
         assert os.listdir(tmp_path) == ["filler"]
     finally:
         subprocess.run(["umount", "-l", tmp_path], check=True)
@@ -247,3 +252,88 @@ def test_paths_do_not_depend_on_the_locale(tmp_path: Path, monkeypatch: pytest.M
     [event] = read_journal(os.fsencode(path))
     assert event.path == b"/\xe4"
     assert jsontext.dumps(b"\xe4") == b'"\\udce4"'
+
+
+def test_a_follower_reads_what_is_there(tmp_path: Path) -> None:
+    """Event by event while the journal grows, a long line and one that is half there too; then the memory file."""
+    path = os.fsencode(tmp_path / "journal")
+    writer = JournalWriter.create(path)
+    spill = os.memfd_create("spill")
+    journal = os.open(path, os.O_RDONLY)
+    follower = Follower(journal, spill)
+    assert list(follower.news()) == []
+    events: list[Event] = [gap(1), gap(2, 200_000), gap(3)]
+    for event in events:
+        writer.write(event)
+        assert list(follower.news()) == [event]
+    many = [gap(n, 1_000) for n in range(4, 500)]
+    for event in many:
+        writer.write(event)
+    assert list(follower.news()) == many
+    half = jsontext.dumps((15, *gap(1000))) + b"\n"
+    os.pwrite(journal_for_writing := os.open(path, os.O_RDWR), half[:-1], writer._position)
+    assert list(follower.news()) == []
+    os.pwrite(journal_for_writing, half[-1:], writer._position + len(half) - 1)
+    assert list(follower.news()) == [gap(1000)]
+    JournalWriter(spill).write(gap(1001))
+    assert list(follower.news()) == [gap(1001)]
+    for fd in (journal, journal_for_writing, spill):
+        os.close(fd)
+    writer.close()
+
+
+def test_a_line_whose_middle_is_not_there_yet(tmp_path: Path) -> None:
+    """A processor may show the end of a line before its middle: it is taken when it is whole."""
+    text = MAGIC + jsontext.dumps((15, *gap(1, 100))) + b"\n"
+    fd = os.open(tmp_path / "journal", os.O_RDWR | os.O_CREAT)
+    spill = os.memfd_create("spill")
+    follower = Follower(fd, spill)
+    os.pwrite(fd, text[:40] + bytes(20) + text[60:] + bytes(100), 0)
+    assert list(follower.news()) == []
+    os.pwrite(fd, text, 0)
+    assert list(follower.news()) == [gap(1, 100)]
+    os.close(fd)
+    os.close(spill)
+
+
+def test_only_a_memory_file() -> None:
+    """Where no journal could be made, all is in there."""
+    spill = os.memfd_create("spill")
+    follower = Follower(None, spill)
+    assert list(follower.news()) == []
+    JournalWriter(spill).write(gap(1))
+    assert list(follower.news()) == [gap(1)]
+    os.close(spill)
+
+
+def test_whoever_follows_keeps_the_lock(tmp_path: Path) -> None:
+    """While one of the two is alive nobody else may make a record of it."""
+    path = os.fsencode(tmp_path / "journal")
+    writer = JournalWriter.create(path)
+    follower = os.open(path, os.O_RDONLY)
+    lock(follower)
+    writer.close()
+    assert is_being_written(path)
+    os.close(follower)
+    assert not is_being_written(path)
+
+
+def test_a_follower_that_is_left_in_the_middle_goes_on_there(tmp_path: Path) -> None:
+    """At the end of a run its reader stops, and what follows belongs to the next record: nothing of it is lost."""
+    path = os.fsencode(tmp_path / "journal")
+    writer = JournalWriter.create(path)
+    journal, spill = os.open(path, os.O_RDONLY), os.memfd_create("spill")
+    events: list[Event] = [gap(1), RunEnded(2, 2, 2), gap(3), gap(4)]
+    for event in events:
+        writer.write(event)
+    follower = Follower(journal, spill)
+    taken = []
+    for event in follower.news():
+        taken.append(event)
+        if type(event) is RunEnded:
+            break
+    assert taken == events[:2]
+    assert list(follower.news()) == events[2:]
+    os.close(journal)
+    os.close(spill)
+    writer.close()

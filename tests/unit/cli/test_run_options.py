@@ -19,6 +19,7 @@ from shark.errors import SharkError
         (["-q", "cmd"], {"quiet": True}, ["cmd"]),
         (["--quiet", "-v", "cmd"], {"quiet": True, "verbose": True}, ["cmd"]),
         (["--strict", "--no-seccomp", "cmd"], {"strict": True, "seccomp": False}, ["cmd"]),
+        (["--require-clean", "cmd"], {"require_clean": True}, ["cmd"]),
         (["--attach", "sidecar", "--hash=off", "cmd"], {"attach": "sidecar", "hash": "off"}, ["cmd"]),
         (["--io-uring=deny", "cmd"], {"io_uring": "deny"}, ["cmd"]),
         (["--linger", "0", "cmd"], {"linger": 0.0}, ["cmd"]),

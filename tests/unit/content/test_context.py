@@ -1,11 +1,12 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from shark.content import context
+from shark.content import gathering
 from shark.content.context import Gatherer, gather
 
 ENVIRON = {
@@ -40,8 +41,8 @@ def hanging(tmp_path):
 
 
 def test_gathering_gives_the_sections_that_apply(tmp_path):
-    sections = gather(str(tmp_path), ENVIRON)
-    assert {"env", "host", "scheduler"} <= set(sections) <= {"env", "host", "scheduler", "container", "gaps"}
+    sections = gather(str(tmp_path), ENVIRON).sections
+    assert {"env", "host", "scheduler"} <= set(sections) <= {"env", "host", "scheduler", "container"}
     assert sections["env"]["R_TOKEN"] == "***"
     assert sections["scheduler"] == {"system": "slurm", "job": "7"}
 
@@ -50,10 +51,8 @@ def test_the_helper_gives_the_same_and_leaves_nothing_behind(tmp_path):
     descriptors = len(os.listdir("/proc/self/fd"))
     gatherer = Gatherer()
     gatherer.start(str(tmp_path), ENVIRON, extra=["HOME"])
-    sections, gaps = gatherer.collect(60)
-    expected = gather(str(tmp_path), ENVIRON, extra=["HOME"])
-    expected.pop("gaps", None)
-    assert (sections, gaps) == (expected, [])
+    found, gaps = gatherer.collect(60)
+    assert (found.sections, gaps) == (gather(str(tmp_path), ENVIRON, extra=["HOME"]).sections, [])
     assert not children()
     assert len(os.listdir("/proc/self/fd")) == descriptors
 
@@ -61,15 +60,16 @@ def test_the_helper_gives_the_same_and_leaves_nothing_behind(tmp_path):
 def test_a_helper_that_somebody_else_reaped_is_still_collected(tmp_path):
     gatherer = Gatherer()
     pid = gatherer.start(str(tmp_path), ENVIRON)
+    gatherer.ask()
     assert os.waitpid(-1, 0)[0] == pid
-    sections, gaps = gatherer.collect()
-    assert sections["host"]
+    found, gaps = gatherer.collect()
+    assert found.sections["host"]
     assert gaps == []
 
 
 def test_without_a_start_there_is_a_gap():
-    sections, (gap,) = Gatherer().collect()
-    assert sections == {}
+    found, (gap,) = Gatherer().collect()
+    assert found.sections == {}
     assert "not gathered" in gap.detail
 
 
@@ -93,19 +93,41 @@ def test_a_git_that_hangs_costs_the_time_limit_and_is_ended(tmp_path, hanging):
     gatherer = Gatherer()
     gatherer.start(str(tmp_path), hanging)
     pid = int(wait_for(tmp_path / "pid"))
-    sections, (gap,) = gatherer.collect(0.05)
-    assert sections["host"]
-    assert "git" not in sections
-    assert gap.detail == "context (git): not known 0.05 s after the command ended"
+    found, (gap,) = gatherer.collect(0.05)
+    assert found.sections["git"] == [{"root": str(tmp_path), "branch": "main"}]
+    assert gap.detail == f"context (git in {tmp_path}): not known 0.05 s after the command ended"
     assert gone(pid)
     assert not children()
 
 
-def test_the_helper_ends_by_itself(tmp_path, hanging):
+def test_on_a_crowded_machine_the_limit_is_longer(tmp_path):
+    """A helper that gets a thousandth of a CPU has a thousand times the time."""
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "git").write_text(f'#!/bin/sh\nuntil [ -e {tmp_path}/go ]; do :; done\nexec {shutil.which("git")} "$@"\n')
+    (folder / "git").chmod(0o755)
+    looks = []
+
+    def crowd():
+        looks.append(len(looks))
+        if len(looks) == 3:  # the limit would have been over
+            (tmp_path / "go").touch()
+        return 1000.0
+
+    gatherer = Gatherer(crowd)
+    gatherer.start(str(tmp_path), {**ENVIRON, "PATH": f"{folder}:{os.environ['PATH']}"})
+    found, gaps = gatherer.collect(0.1)
+    assert len(looks) >= 3
+    assert gaps == []
+    assert found.finished
+
+
+def test_a_repository_may_take_its_time_and_no_more(tmp_path, hanging):
     gatherer = Gatherer()
     gatherer.start(str(tmp_path), hanging, seconds=0.3)
-    sections, (gap,) = gatherer.collect(60)
-    assert sections["git"][0]["branch"] == "main"
+    found, (gap,) = gatherer.collect(60)
+    assert found.sections["git"][0]["branch"] == "main"
     assert "took longer than" in gap.detail
 
 
@@ -114,9 +136,9 @@ def test_a_helper_that_was_killed_is_a_gap(tmp_path, hanging):
     pid = gatherer.start(str(tmp_path), hanging)
     git = int(wait_for(tmp_path / "pid"))
     os.kill(pid, signal.SIGKILL)
-    sections, (gap,) = gatherer.collect(60)
+    found, (gap,) = gatherer.collect(60)
     os.killpg(git, signal.SIGKILL)
-    assert sections["env"]
+    assert found.sections["git"]
     assert "ended early" in gap.detail
 
 
@@ -124,41 +146,109 @@ def test_an_error_in_the_helper_is_a_gap(tmp_path, monkeypatch):
     def fail(*_):
         raise RuntimeError("no luck")
 
-    monkeypatch.setattr(context, "_section", fail)
+    monkeypatch.setattr(gathering, "_section", fail)
     gatherer = Gatherer()
     gatherer.start(str(tmp_path), ENVIRON)
     assert "RuntimeError: no luck" in gatherer.collect(60)[1][0].detail
 
 
 def test_the_helper_has_its_own_session_and_none_of_our_descriptors(tmp_path, monkeypatch):
-    def look(name, *_):
+    def look(*_):
         links = {
             fd: os.readlink(f"/proc/self/fd/{fd}")
             for fd in os.listdir("/proc/self/fd")
             if os.path.exists(f"/proc/self/fd/{fd}")
         }
-        value = {"session": os.getsid(0), "links": links, "int": signal.getsignal(signal.SIGINT) == signal.SIG_DFL}
-        return (value, []) if name == "git" else value
+        return {"session": os.getsid(0), "links": links, "int": signal.getsignal(signal.SIGINT) == signal.SIG_DFL}
 
-    monkeypatch.setattr(context, "_section", look)
+    monkeypatch.setattr(gathering, "_section", look)
     reader, writer = os.pipe()
+    end = os.fstat(writer).st_ino
     gatherer = Gatherer()
     pid = gatherer.start(str(tmp_path), ENVIRON)
     os.close(writer)
     assert os.read(reader, 1) == b""  # the end of file comes although the helper may still live
     os.close(reader)
-    host = gatherer.collect(60)[0]["host"]
+    host = gatherer.collect(60)[0].sections["host"]
     assert host["session"] == pid
     assert host["int"]
-    others = {link for link in host["links"].values() if not link.startswith(("/proc/", "/dev/null"))}
-    assert [link.partition(" ")[0] for link in others] == ["/memfd:shark-context"]
+    others = {link.partition(" ")[0] for link in host["links"].values() if not link.startswith(("/proc/", "/dev/null"))}
+    assert {other for other in others if not other.startswith("pipe:")} == {
+        "/memfd:shark-context", "/memfd:shark-context-paths"
+    }  # fmt: skip
+    assert f"pipe:[{end}]" not in others
 
 
 def test_starting_imports_nothing_slow():
     code = (
         "import sys, shark.content.context as c; g = c.Gatherer(); g.start('/', {}); g.collect(60);"
-        "slow = {'psutil', 'subprocess', 'sqlite3', 'packageurl', 'shark.content.masking'};"
+        "slow = {'psutil', 'subprocess', 'sqlite3', 'packageurl', 'shark.content.masking', 'shark.content.git'};"
         "print(sorted(slow & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "[]\n"
+
+
+def git(folder, *arguments):
+    environ = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
+    options = ["-c", "user.name=me", "-c", "user.email=me@example.org"]
+    subprocess.run(["git", "-C", folder, *options, *arguments], env=environ, check=True, capture_output=True)
+
+
+@pytest.fixture
+def repositories(tmp_path):
+    """Two repositories, each with a committed `a.py`, a change to it, and an untracked program without extension."""
+    found = []
+    for name in ("one", "two"):
+        root = tmp_path / name
+        root.mkdir()
+        git(root, "init", "-q", "-b", "main")
+        (root / "a.py").write_text("before\n")
+        git(root, "add", ".")
+        git(root, "commit", "-q", "-m", "first")
+        (root / "a.py").write_text("after\n")
+        (root / "tool").write_text("#!/bin/sh\n")
+        found.append(root)
+    return found
+
+
+def test_code_elsewhere_is_looked_into_beside_and_after_the_command(repositories):
+    one, two = repositories
+    gatherer = Gatherer()
+    gatherer.start("/", ENVIRON)
+    gatherer.saw(os.fsencode(one / "table.csv"))
+    gatherer.saw(os.fsencode(one / "a.py"))
+    gatherer.ask([os.fsencode(two / "a.py"), os.fsencode(two / "tool"), b"/etc/passwd"])
+    found, gaps = gatherer.collect(60)
+    assert gaps == []
+    assert [section["root"] for section in found.sections["git"]] == [str(one), str(two)]
+    assert all(section["dirty"] for section in found.sections["git"])
+    assert [part.path for part in found.patches[str(one)]] == ["a.py"]
+    assert [part.path for part in found.patches[str(two)]] == ["a.py", "tool"]
+    assert b"-before\n+after\n" in found.patches[str(one)][0].text
+
+
+def test_asked_again_for_what_is_known_it_gives_the_same_and_else_more(repositories):
+    one, two = repositories
+    gatherer = Gatherer()
+    gatherer.start(str(one), ENVIRON)
+    first, _ = gatherer.collect(60)
+    gatherer.ask([])
+    assert gatherer.collect(60)[0] is first
+    gatherer.ask([os.fsencode(two / "a.py")])
+    again, gaps = gatherer.collect(60)
+    assert gaps == []
+    assert [section["root"] for section in again.sections["git"]] == [str(one), str(two)]
+    assert again.sections["host"] == first.sections["host"]
+    assert set(again.patches) == {str(one), str(two)}
+    assert not children()
+
+
+def test_more_paths_than_a_pipe_holds_can_be_told(repositories):
+    gatherer = Gatherer()
+    gatherer.start("/", ENVIRON)
+    for n in range(20_000):
+        gatherer.saw(b"/nonexistent/%d/module.py" % n)
+    gatherer.ask([*(b"/nonexistent/%d" % n for n in range(50_000)), os.fsencode(repositories[0] / "a.py")])
+    found, gaps = gatherer.collect(60)
+    assert ([section["root"] for section in found.sections["git"]], gaps) == ([str(repositories[0])], [])

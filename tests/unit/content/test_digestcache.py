@@ -5,7 +5,7 @@ import time
 import pytest
 
 from shark.content.digestcache import DigestCache, Key
-from shark.content.places import cache_home, is_network
+from shark.content.places import cache_home
 
 DIGEST = "0123456789abcdef" * 4
 
@@ -128,13 +128,8 @@ def test_a_cache_directory_that_cannot_be_made_is_none(tmp_path):
     assert cache_home({"XDG_CACHE_HOME": str(tmp_path / "link")}) is None
 
 
-def test_the_type_of_the_file_system_is_found_by_device_number(tmp_path):
-    dev = os.stat(tmp_path).st_dev
-    number = f"{os.major(dev)}:{os.minor(dev)}"
-    mounts = tmp_path / "mountinfo"
-    for kind, expected in (("nfs4", True), ("ext4", False)):
-        mounts.write_text(f"1 0 0:1 / / rw - proc proc rw\n22 1 {number} / /x rw shared:1 - {kind} server:/x rw\n")
-        assert is_network(os.fsencode(tmp_path / "not" / "there"), mounts=str(mounts)) is expected
-    mounts.write_text("")
-    assert not is_network(os.fsencode(tmp_path), mounts=str(mounts))
-    assert not is_network(os.fsencode(tmp_path), mounts=str(tmp_path / "none"))
+def test_a_cache_directory_on_a_network_is_replaced_by_a_local_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("shark.content.places.on_network", lambda path: path.startswith(os.fsencode(tmp_path)))
+    found = cache_home({"XDG_CACHE_HOME": str(tmp_path)})
+    assert found == b"/var/tmp/shark-cache-%d" % os.getuid()
+    assert not (tmp_path / "shark").exists()

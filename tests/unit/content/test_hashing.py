@@ -4,9 +4,10 @@ import time
 
 import pytest
 
+from shark.capture.kernel import statx_owned
 from shark.content import hashing
 from shark.content.digestcache import DigestCache, Key, key_of, trusted
-from shark.content.hashing import Hashed, hash_file, hash_files, renew
+from shark.content.hashing import Hashed, hash_file, hash_files, renew, seen
 
 OLD = 1_000_000_000_000_000_000  # ns: an mtime long past, which the rule of distrust lets through
 
@@ -156,3 +157,20 @@ def test_the_access_time_of_an_own_file_is_spared(tmp_path):
     before = os.stat(path).st_atime_ns
     assert hash_files([path])[path].sha256
     assert os.stat(path).st_atime_ns == before
+
+
+def test_a_file_whose_state_was_taken_just_now_is_not_looked_at_again(tmp_path, cache):
+    path, other = (make(tmp_path / name) for name in ("x", "y"))
+    hash_files([path], cache=cache)
+    known = {each: seen(each, *statx_owned(each)) for each in (path, other)}
+    os.unlink(path)
+    hashed = hash_files([path, other], cache=cache, seen=known)
+    assert hashed[path].sha256 == hashed[other].sha256 == sha256(b"content")
+    assert hashed[path][2:7] == (*known[path].key[2:], *known[path].key[:2])
+
+
+def test_what_was_taken_of_a_file_is_what_lstat_says(tmp_path):
+    path = make(tmp_path / "x")
+    about = os.lstat(path)
+    assert seen(path, *statx_owned(path)) == (path, key_of(about), about.st_uid)
+    assert statx_owned(b"%b.not" % path) is None

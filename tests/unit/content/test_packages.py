@@ -382,6 +382,10 @@ class TestAll:
             def __init__(self, **known):
                 self.known = {os.fsencode(f"/{path}"): packages.Owner(purl, False) for path, purl in known.items()}
                 self.asked = []
+                self.foreign = ()
+
+            def concerns(self, folder):
+                return folder not in self.foreign
 
             def owners(self, paths):
                 self.asked += paths
@@ -392,6 +396,9 @@ class TestAll:
             b"/a": ("one", False), b"/b": ("one", False), b"/c": ("two", False)
         }  # fmt: skip
         assert second.asked == [b"/c", b"/d"]
+        second.foreign, second.asked = (b"/",), []
+        assert packages.owners([b"/c", b"/e/c"], known=[second]) == {}
+        assert second.asked == [b"/e/c"]
         source = Fake(**{"p/x.py": "p"})
         compiled = [b"/p/__pycache__/x.cpython-311.pyc", b"/p/__pycache__/x.cpython-311.opt-1.pyc"]
         assert packages.owners([*compiled, b"/p/__pycache__/y.cpython-311.pyc"], known=[source]) == dict.fromkeys(

@@ -36,18 +36,77 @@ def test_what_a_host_does_not_tell_is_absent(monkeypatch):
     monkeypatch.setattr(host_module, "_read", lambda _: "")
     monkeypatch.setattr(os, "confstr", _fail)
     monkeypatch.setattr(os, "sysconf", _fail)
-    assert {"cpu", "memory", "gpu"}.isdisjoint(host({}))
+    monkeypatch.setattr(host_module, "_names", lambda _: [])
+    assert {"cpu", "cpu_details", "memory", "gpu", "libc"}.isdisjoint(host({}))
 
 
 def _fail(_name):
     raise ValueError
 
 
+def files_of(monkeypatch, files):
+    """Let host() see these files, and no others."""
+    monkeypatch.setattr(host_module, "_read", lambda path: files.get(path, ""))
+    names = [path for path in files if path.startswith("/")]
+    below = lambda folder: {p[len(folder) + 1 :].partition("/")[0] for p in names if p.startswith(f"{folder}/")}  # noqa: E731
+    monkeypatch.setattr(host_module, "_names", lambda folder: sorted(below(folder)))
+
+
 def test_a_graphics_driver_is_named(monkeypatch):
-    monkeypatch.setattr(
-        host_module, "_read", lambda _: "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.1.2  Tue\n"
-    )
+    version = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.1.2  Tue\n"
+    files_of(monkeypatch, {"/proc/driver/nvidia/version": version})
     assert host({})["gpu"] == "nvidia 535.1.2"
+    card = "Model: \t\t NVIDIA A100-SXM4-40GB\nIRQ:   \t\t 183\nGPU UUID: \t GPU-8f6a1b2c\n"
+    cards = {f"/proc/driver/nvidia/gpus/0000:0{n}:00.0/information": card for n in (7, 8)}
+    files_of(monkeypatch, {"/proc/driver/nvidia/version": version, **cards})
+    assert host({})["gpu"] == "nvidia 535.1.2 (NVIDIA A100-SXM4-40GB)"
+    files_of(monkeypatch, {"/sys/module/amdgpu/drivers/pci:amdgpu": "", "/sys/class/drm/renderD128": ""})
+    assert host({})["gpu"] == "amdgpu"
+    files_of(monkeypatch, {"/sys/module/amdgpu/drivers/pci:amdgpu": "", "/sys/class/drm/card0": ""})
+    assert "gpu" not in host({})
+
+
+def test_the_processor_is_told_so_that_results_can_be_compared(monkeypatch):
+    intel = (
+        "processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 85\n"
+        "model name\t: Intel(R) Xeon(R) Gold 6226\nstepping\t: 7\ncpu MHz\t\t: 2700.001\n"
+        "flags\t\t: fpu avx2 avx512f\n\n"
+        "processor\t: 1\nvendor_id\t: GenuineIntel\n\n"
+    )
+    cache = "/sys/devices/system/cpu/cpu0/cache/index0"
+    files_of(
+        monkeypatch,
+        {"/proc/cpuinfo": intel, f"{cache}/level": "1\n", f"{cache}/type": "Data\n", f"{cache}/size": "32K\n"},
+    )
+    found = host({})
+    assert found["cpu"] == "Intel(R) Xeon(R) Gold 6226"
+    assert found["cpu_details"] == {
+        "vendor": "GenuineIntel", "family": "6", "model": "85", "stepping": "7", "mhz": 2700,
+        "flags": ["fpu", "avx2", "avx512f"], "caches": [{"type": "data", "level": 1, "size": 32768}],
+    }  # fmt: skip
+
+
+def test_an_arm_processor(monkeypatch):
+    arm = (
+        "processor\t: 0\nBogoMIPS\t: 108.00\nFeatures\t: fp asimd crc32\nCPU implementer\t: 0x41\n"
+        "CPU architecture: 8\nCPU part\t: 0xd08\nCPU revision\t: 3\n\nprocessor\t: 1\nFeatures\t: fp\n\n"
+        "Hardware\t: BCM2835\nRevision\t: c03114\nModel\t\t: Raspberry Pi 4 Model B Rev 1.4\n"
+    )
+    files_of(monkeypatch, {"/proc/cpuinfo": arm})
+    found = host({})
+    assert found["cpu"] == "Raspberry Pi 4 Model B Rev 1.4"
+    assert found["cpu_details"] == {
+        "vendor": "0x41", "family": "8", "model": "0xd08", "stepping": "3", "flags": ["fp", "asimd", "crc32"]
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("environ", "locale"),
+    [({}, "C"), ({"LANG": "de_CH.UTF-8"}, "de_CH.UTF-8"), ({"LANG": "de_CH", "LC_ALL": "C.UTF-8"}, "C.UTF-8"),
+     ({"LC_ALL": "", "LC_CTYPE": "fr_FR", "LANG": "de"}, "fr_FR")],
+)  # fmt: skip
+def test_the_locale(environ, locale):
+    assert host(environ)["locale"] == locale
 
 
 def test_os_release_is_parsed(tmp_path):
@@ -146,7 +205,7 @@ def test_workflow_engines():
             {"CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "o/r", "GITHUB_SHA": "c",
              "GITHUB_RUN_ID": "1", "GITHUB_SERVER_URL": "https://github.com", "GITHUB_TOKEN": "hunter2"},
             {"system": "github", "repository": "o/r", "commit": "c", "run": "1",
-             "url": "https://github.com/o/r/actions/runs/1"},
+             "server": "https://github.com", "url": "https://github.com/o/r/actions/runs/1"},
         ),
         (
             {"GITLAB_CI": "true", "CI_PROJECT_PATH": "o/r", "CI_COMMIT_SHA": "c", "CI_JOB_URL": "https://x/1"},
@@ -186,3 +245,10 @@ class TestCommands:
         assert output_of(["/etc"], seconds=1) is None
         status, _, text = run_limited(["sh", "-c", "sleep 1000 & wait"], seconds=0.05)
         assert (status, text) == (-1, "sh took longer than 0.1 s")
+
+
+def test_patterns_of_all_kinds_choose_variables():
+    environ = dict.fromkeys(("A", "AB", "ABC", "B1", "B2", "XY_Z", "xY_Z", "EBROOTGCC", "LD_PRELOAD"), "1")
+    chosen = set(environment(environ, ["A?", "B[1]", "X*_*", "a"]))
+    assert chosen == {"AB", "B1", "XY_Z", "EBROOTGCC", "LD_PRELOAD"}
+    assert set(environment(environ, ["*"])) == set(environ)

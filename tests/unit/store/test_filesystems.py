@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from shark.store import filesystems
+from shark.content import filesystems
 from shark.store.attach import Attacher
 from shark.store.read import read_attached
 from shark.store.strip import strip
@@ -187,3 +187,14 @@ def test_a_store_on_a_read_only_medium_can_be_asked(tmp_path: Path) -> None:
             assert index.warnings == []
             index.close()
         assert os.listdir(point / "store") == ["runs"]
+
+
+def test_only_where_the_kernel_alone_knows_the_state_is_it_certain(tmp_path, monkeypatch):
+    path = os.fsencode(tmp_path / "x")
+    for kind, own in (("ext4", True), ("tmpfs", True), ("nfs4", False), ("fuse.sshfs", False), ("overlay", False)):
+        monkeypatch.setattr(filesystems, "kind_of", lambda _, kind=kind: kind)
+        assert filesystems.is_own(path) is own
+    monkeypatch.setattr(filesystems, "kind_of", lambda asked: "nfs4" if asked == path else "ext4")
+    assert not filesystems.is_own(path)  # a single file can be mounted upon one of another file system
+    monkeypatch.undo()
+    assert not filesystems.is_own(os.fsencode(tmp_path / "gone" / "x"))

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from shark.content import filesystems
 from shark.errors import NotFound, RecordDamaged, SharkError
-from shark.store import files, filesystems, places, records
+from shark.store import files, places, records
 from shark.store.home import Store
+from shark.store.index import Index
 
 from . import example
 
@@ -167,7 +169,10 @@ def test_on_a_network_journals_and_index_lie_elsewhere(tmp_path: Path, monkeypat
     store = Store.open(environ, write=True)
     assert store.root == remote + b"/store"
     assert store.journal_path(example.RUN).startswith(os.fsencode(tmp_path / "local" / "store-"))
-    assert store.index_path.startswith(os.fsencode(tmp_path / "local"))
+    store.write_record(record())
+    assert len(Index.open(store, {**environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}).runs()) == 1
+    assert [path.suffix for path in (tmp_path / "cache" / "shark").iterdir()] == [".sqlite"]
+    assert b"index.sqlite" not in os.listdir(store.root)
     assert Store.open(environ).local == store.local, "readers look at the same place"
     assert store.warnings == []
 

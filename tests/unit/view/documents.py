@@ -31,7 +31,7 @@ def command(**more: Any) -> dict[str, Any]:
 def manifest(**more: Any) -> dict[str, Any]:
     return {
         "schema": "shark/manifest/1",
-        "scope": "run",
+        "scope": "output",
         "run": RUN,
         "made": "2026-11-21T10:00:01.100+00:00",
         "output": {"path": "/home/ann/p/plot.png", "sha256": "ab" * 32, "size": 4711},

@@ -50,6 +50,14 @@ Coverage    ✓ complete: nothing escaped the trace
     )
 
 
+def test_inputs_of_the_whole_run():
+    """Where they are not this file's own, the page says so."""
+    entry = found()
+    assert "all that the run read" not in shown(entry, 100)
+    entry["manifest"]["scope"] = "run"
+    assert "Inputs  2 files, 1.2 kB: all that the run read" in shown(entry, 100)
+
+
 def test_a_changed_file():
     """The page says that it describes earlier contents."""
     assert "✗ changed since: this describes its contents of 2026-11-21 10:00:01" in shown(found("modified"))

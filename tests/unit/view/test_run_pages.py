@@ -34,6 +34,22 @@ def test_log_is_one_line_for_each_run():
     assert "[fit] make" in wide.text()
 
 
+def test_log_says_how_a_block_ended():
+    """A block of a program has no exit status: what left it is said, or that it is not known."""
+    endings = [
+        ({"outcome": "returned"}, "✓"),
+        ({"outcome": "raised", "exception": {"type": "Value\nError"}}, "✗ raised Value\\nError"),
+        ({"outcome": "raised"}, "✗ raised an exception"),
+        ({"outcome": "ended"}, "? ended"),
+        ({"outcome": "lost"}, "? lost"),
+        ({}, "?"),
+    ]
+    for block, said in endings:
+        here = page(0)
+        add_log(here, [{"id": "0193-44444444", "command": {"argv": ["a"]}, "recording": block, "outputs": 0}])
+        assert re.search(rf"^44444444 +{re.escape(said)} +0 outputs", here.text()), here.text()
+
+
 def test_show():
     """Processes as a tree, steps from data to data, outputs with what was attached, software, gaps."""
     here = page(100)
@@ -49,6 +65,22 @@ def test_show():
     assert "not attached: of role cache" in text
     assert "2 times" in text
     assert widest(here) <= 100
+
+
+def test_show_tells_which_part_of_a_program_it_was():
+    """Function, place, arguments and how it came out; a block, a cell and a process by what they are."""
+    block = {"kind": "function", "function": "m.fit", "file": "/x/m.py", "line": 7, "arguments": {"a": "1", "b": "'c'"}}
+    here = page(0)
+    add_run(here, {**record(), "recording": {**block, "outcome": "returned", "returned": "42"}})
+    assert "Recorded    function m.fit  /x/m.py:7\nArguments   a=1, b='c'\nReturned    42\n" in here.text()
+    here = page(0)
+    raised = {"type": "ValueError", "message": "no fit\x1b", "traceback": "…"}
+    add_run(here, {**record(), "recording": {**block, "outcome": "raised", "exception": raised}})
+    assert "Raised      ValueError: no fit\\x1b\n" in here.text()
+    for kind, said in (("block", "a block"), ("cell", "a notebook's cell"), ("process", "a running process")):
+        here = page(0)
+        add_run(here, {**record(), "recording": {"kind": kind, "outcome": "ended"}})
+        assert f"Recorded    {said}\nEnded       the process ended inside of it\n" in here.text()
 
 
 def test_a_deep_and_a_circular_tree():
@@ -158,3 +190,38 @@ def test_summary_without_inputs():
     text = summary(record(), [manifest(inputs=[])], "/home/ann/p")
     assert "**Data inputs**: none\n" in text
     assert "Data inputs</b>" not in text
+
+
+def test_steps_stand_in_a_table_longest_first():
+    """Each process that executed something, with what it used; the whole run's sums are a line of their own."""
+    document = record()
+    used = {"user_seconds": 0.25, "system_seconds": 0.125, "max_rss": 2_000_000, "read_bytes": 1500, "written_bytes": 0}
+    document["processes"][1].update(used, seconds=3.5)
+    document["resources"] = {**used, "processes": 3}
+    shown = page(width=120)
+    add_run(shown, document)
+    lines = shown.text().splitlines()
+    start = lines.index("Resources  each step by itself, longest first")
+    assert [" ".join(line.split()) for line in lines[start + 1 : start + 4]] == [
+        "took user system memory read wrote",
+        "3.50 s 0.25 s 0.12 s 2.0 MB 1.5 kB 0 B exit 2 sort in.csv",
+        "1.23 s 5.0 MB make all",
+    ]
+    [line] = [line for line in lines if line.startswith("Used ")]
+    assert line.split(None, 1)[1] == (
+        "0.25 s user, 0.12 s system, 2.0 MB of memory at most, 1.5 kB read, 0 B written, in 3 processes"
+    )
+
+
+def test_of_many_steps_the_longest_are_shown():
+    document = record()
+    document["processes"] = [
+        {"n": n, "parent": 0, "seconds": float(n), "images": [{"argv": [f"step{n}"]}]} for n in range(1, 41)
+    ]
+    shown = page(width=120)
+    add_run(shown, document)
+    table = shown.text().partition("Resources")[2].partition("Outputs")[0]
+    assert "step40" in table
+    assert "step29" in table
+    assert "step28" not in table
+    assert "and 28 more" in table

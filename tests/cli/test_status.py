@@ -1,0 +1,77 @@
+"""`shark status` as a user calls it, on real runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import Shark
+
+
+@pytest.fixture
+def chain(shark: Shark) -> Shark:
+    """raw.csv → sorted.csv → sub/top.csv, each made by a run of its own."""
+    (shark.work / "sub").mkdir()
+    (shark.work / "raw.csv").write_text("3\n1\n2\n")
+    shark.run("sort", "raw.csv", "-o", "sorted.csv")
+    shark.run("sh", "-c", "head -n 1 sorted.csv > sub/top.csv")
+    return shark
+
+
+def said(shark: Shark, *arguments: str, status: int) -> str:
+    done = shark("status", *arguments)
+    assert done.returncode == status, done.stderr.decode()
+    return done.stdout.decode()
+
+
+def test_up_to_date(chain: Shark) -> None:
+    assert said(chain, status=0) == "✓ 2 outputs up to date\n"
+    assert said(chain, "-q", status=0) == ""
+
+
+def test_stale(chain: Shark) -> None:
+    """What changed is named, and through which files it comes; steps that are run again are up to date again."""
+    (chain.work / "raw.csv").write_text("3\n1\n0\n")
+    text = said(chain, status=1)
+    assert "✗ sorted.csv   stale  raw.csv changed\n" in text
+    assert "✗ sub/top.csv  stale  raw.csv changed (via sorted.csv)\n" in text
+    assert text.endswith("2 outputs: 2 stale\n")
+    [found] = chain.json("status", "--json", "sub", status=1)["files"]
+    assert [cause["chain"] for cause in found["causes"]] == [[str(chain.work / "sorted.csv")]]
+    chain.run("sort", "raw.csv", "-o", "sorted.csv")
+    assert "✗ sub/top.csv  stale  sorted.csv changed" in said(chain, status=1)
+    chain.run("sh", "-c", "head -n 1 sorted.csv > sub/top.csv")
+    assert said(chain, status=0) == "✓ 2 outputs up to date\n"
+
+
+def test_maybe_stale(shark: Shark) -> None:
+    """A glob that would match more now, and a settings file that was not there: shown, but no failure."""
+    (shark.work / "parts").mkdir()
+    (shark.work / "parts" / "a.csv").write_text("1\n")
+    shark.run("sh", "-c", "cat parts/*.csv > all.csv; cat settings.ini 2>/dev/null || true")
+    assert said(shark, status=0) == "✓ 1 output up to date\n"
+    (shark.work / "parts" / "b.csv").write_text("2\n")
+    text = said(shark, status=0)
+    assert "? all.csv  maybe-stale  parts/b.csv is new in a listed directory" in text
+    assert text.endswith("1 output: 1 maybe stale\n")
+    (shark.work / "parts" / "b.csv").unlink()
+    (shark.work / "settings.ini").write_text("x=1\n")
+    assert "settings.ini was not there" in said(shark, status=0)
+
+
+def test_not_by_software(chain: Shark) -> None:
+    """Programs and libraries are recorded, but a newer one alone makes nothing stale."""
+    record = chain.json("show", "--json", "@1")
+    assert record["software"]
+    assert said(chain, status=0) == "✓ 2 outputs up to date\n"
+
+
+def test_nothing_there(shark: Shark) -> None:
+    assert said(shark, status=0) == "? no outputs of recorded runs there\n"
+    done = shark("status", "nowhere")
+    assert done.returncode == 2
+    assert b"shark: nowhere: no such file or directory" in done.stderr
+
+
+def test_modified_outputs_are_counted(chain: Shark) -> None:
+    (chain.work / "sub" / "top.csv").write_text("by hand\n")
+    assert said(chain, status=0) == "✓ 1 output up to date; 1 changed since they were made (see `shark verify`)\n"

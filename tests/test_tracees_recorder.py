@@ -1,0 +1,189 @@
+"""What the recorder must leave as it is in the processes that it works in, and what it must still tell of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from harness import Compiler, Run, World, need_root
+
+Trace = Callable[..., Run]
+
+
+@pytest.mark.parametrize("how", ["again", "moved", "shared", "twice"])
+def test_code_of_the_programs_own(trace: Trace, world: World, how: str) -> None:
+    """Code that a program maps anew, moves, or shares with others runs as it did, and its file is as it was."""
+    world.write("in")
+    world.write("in2")
+    run = trace("code_again", how, timeout=20)
+    assert {"in", "in2"} <= run.reads
+    assert run.gaps == set()
+
+
+@pytest.mark.parametrize("how", ["kill", "exec"])
+def test_children_of_killed_parents(trace: Trace, world: World, how: str) -> None:
+    """What a child opens is its own, also when its parent was killed before it could tell of the fork."""
+    world.write("first")
+    world.write("in")
+    run = trace("adopted_reader", how)
+    grandchildren = [p["n"] for p in run.processes if p.get("parent", 0) > 1 and "exit" in p]
+    assert grandchildren
+    assert [n for n in grandchildren if run.accessed("read", process=n) != {"in"}] == []
+
+
+def test_a_program_that_reads_what_the_one_before_it_has_read(trace: Trace, world: World) -> None:
+    """What was told of a process is told again once it is another program: that has read nothing yet."""
+    world.write("in")
+    run = trace("exec_reads_again")
+    names = {file["n"]: run.name(file["path"]) for file in run.record["files"]}
+    accesses = {(names[e["file"]], e["access"], e["image"]) for e in run.record["edges"] if "file" in e}
+    assert {("in", "read", 0), ("in", "read", 1), ("none", "missing", 0), ("none", "missing", 1)} <= accesses
+    assert set(run.inputs("out")) == {"in"}
+
+
+ALL = {"in", "in2", "in3"}
+HOT = {
+    "closes_all": {"in", "in2"},
+    "kills_on_statx": ALL,
+    "kills_on_statx_in_threads": ALL,
+    "small_stack": {"in", "in2"},
+    "many_threads": ALL,
+    "many_threads_at_once": ALL,
+    "forks_beside_opens": ALL,
+    "spawns": ALL,
+    "vforks": ALL,
+    "shares_memory": ALL,
+    "exec_from_thread": ALL,
+    "limited_memory": ALL,
+    "locked_memory": ALL,
+    "hides": ALL,
+    "dispatches": ALL,
+    "forks_in_vfork": ALL,
+    "bomb": ALL,
+}
+"""What a hot process does in tests/tracees/hot.c, and what it reads."""
+
+
+@pytest.fixture
+def inputs(world: World) -> None:
+    """The files that the tracees read."""
+    for name in sorted(ALL):
+        world.write(name)
+
+
+@pytest.mark.usefixtures("inputs")
+@pytest.mark.parametrize("does", HOT)
+def test_hot(trace: Trace, does: str) -> None:
+    """Whatever a program does after it was hot, it goes as without shark, and all that it reads is told."""
+    run = trace("hot", does)
+    assert run.reads == HOT[does]
+    assert run.gaps == set()
+
+
+@pytest.mark.usefixtures("inputs")
+@pytest.mark.parametrize("does", ["takes_the_place", "calls_from_the_place", "limited_memory", "locked_memory"])
+def test_hot_later(trace: Trace, does: str) -> None:
+    """A process that makes it impossible before it is hot keeps its plain stops, and what it has mapped."""
+    run = trace("hot", does, mode="usual", env={"SHARK_RECORDER": "30"})
+    assert run.reads == HOT.get(does, {"in", "in2"})
+    assert run.gaps == set()
+
+
+@pytest.mark.usefixtures("inputs")
+def test_another_user(trace: Trace, world: World, tracee: Compiler) -> None:
+    """A process that becomes another user goes on telling, and so do its children."""
+    need_root()
+    world.become_nobody(tracee("hot"))  # its files; shark itself stays root
+    run = trace("hot", "becomes_nobody")
+    assert run.reads == ALL
+    assert run.gaps == set()
+
+
+@pytest.mark.usefixtures("inputs")
+@pytest.mark.parametrize("does", ["hides", "many_threads", "bomb"])
+def test_as_nobody(world: World, mode: str, tracee: Compiler, does: str) -> None:
+    """An ordinary user's processes are recorded as well as root's, but for those that hide from him."""
+    need_root()
+    program = tracee("hot")
+    who = world.become_nobody(program)
+    run = world.run([program, does], mode=mode, **who)
+    assert run.status == 0, run.stderr
+    if does != "hides":
+        assert run.reads == ALL
+        assert run.gaps == set()
+    if does == "hides" and mode == "recorder":
+        assert "in" in run.reads
+
+
+@pytest.mark.usefixtures("inputs")
+def test_a_crash(trace: Trace) -> None:
+    """A program that aborts does so by the same signal, and what it has read is told."""
+    run = trace("hot", "crash", status=-signal.SIGABRT)
+    assert run.reads == {"in"}
+
+
+RING = "/dev/shm/shark-{uid}-$SHARK_RUN_ID.ring"
+
+
+@pytest.mark.usefixtures("inputs")
+def test_the_ring_is_removed(world: World) -> None:
+    """A command that empties /dev/shm harms nothing."""
+    script = f"cat in >/dev/null; rm -f {RING.format(uid=os.getuid())}; cat in2 >/dev/null; cat in3 >/dev/null"
+    run = world.run(["sh", "-c", script], mode="recorder")
+    assert (run.status, run.stderr) == (0, b"")
+    assert run.reads == ALL
+    assert run.gaps == set()
+
+
+@pytest.mark.usefixtures("inputs")
+def test_nothing_is_left(world: World) -> None:
+    """The ring is gone when the run is over, also when every process of it was killed at once."""
+    script = "cat in >/dev/null; echo $SHARK_RUN_ID; kill -9 $$"
+    run = world.run(["sh", "-c", script], mode="recorder")
+    assert run.status == -signal.SIGKILL
+    name = run.stdout.decode().strip()
+    assert name
+    assert world.settle() == []
+    assert [path for path in os.listdir("/dev/shm") if name in path] == []
+    assert run.reads == {"in"}
+
+
+@pytest.mark.usefixtures("inputs")
+@pytest.mark.parametrize("after", ["1", "30", "60", "100"])
+def test_sleeping_threads(trace: Trace, after: str) -> None:
+    """Calls in which threads wait are not ended when their process gets the recorder, or another place is patched."""
+    run = trace("sleepers", mode="usual", env={"SHARK_RECORDER": after})
+    assert run.stdout == b"fine\n"
+    assert run.reads == ALL
+    assert run.gaps == set()
+
+
+def test_a_worker_that_holds_a_pipe(trace: Trace, world: World) -> None:
+    """Its thousands of openings by a number below the pipe's are not looked at one by one, and nothing flows less."""
+    given = [f"in.{n}" for n in range(200)]
+    for name in (*given, "late", "later"):
+        world.write(name)
+    run = trace("worker", str(len(given)))
+    assert run.gaps == set()
+    listed = {name: {os.path.basename(entry["path"]) for entry in run.manifest(name)["inputs"]} for name in OUTPUTS}
+    assert set(given) <= listed["out"]
+    assert "later" not in listed["out"]  # it was closed, and that was seen, before
+    assert {*given, "late", "later"} <= listed["last"]
+    if run.record["traced"]["hot"]:
+        assert run.record["traced"]["stops"] < len(given)
+
+
+def test_a_worker_whose_main_thread_has_ended(trace: Trace, world: World) -> None:
+    """What a process holds is asked of a thread of it that is alive."""
+    given = [f"{name}.{n}" for name in ("in", "late") for n in range(40)]
+    for name in (*given, *(f"first.{n}" for n in range(40))):
+        world.write(name)
+    run = trace("worker_thread", "40")
+    assert set(given) <= set(run.inputs("out", role=None))
+
+
+OUTPUTS = ["out", "own", "last"]
+"""Of tests/tracees/worker.c."""

@@ -1,0 +1,88 @@
+"""What is written into an address space: this process has one, and a few pages of it stand for any."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import struct
+from collections.abc import Iterator
+
+import pytest
+
+from shark.recorder import layout
+from shark.recorder.patterns import JUMP
+from shark.recorder.space import Space
+
+SITE = 0x200
+Pages = tuple[Space, int, mmap.mmap]
+
+
+@pytest.fixture
+def pages() -> Iterator[Pages]:
+    """A space, and three pages in it: code, trampolines, trampolines."""
+    with mmap.mmap(-1, 3 * 4096) as memory:
+        hold = ctypes.c_char.from_buffer(memory)
+        space = Space(os.getpid(), 7)
+        yield space, ctypes.addressof(hold), memory
+        space.close()
+        del hold
+
+
+@pytest.mark.parametrize("moved", [b"", bytes.fromhex("bf9cffffff")])
+def test_patch(pages: Pages, moved: bytes) -> None:
+    """Five bytes become a jump to a trampoline that executes what was moved, loads its data and goes to the stub."""
+    space, base, memory = pages
+    memory[SITE : SITE + JUMP + 2] = moved.ljust(JUMP, b"\xb8") + b"\x0f\x05"
+    space.add_near(base + 4096)
+    space.patch(base + SITE, layout.NR_OPENAT, moved)
+    code = memory[:]
+    assert code[SITE] == 0xE9
+    assert code[SITE + JUMP : SITE + JUMP + 2] == b"\x0f\x05"
+    (jump,) = struct.unpack_from("=i", code, SITE + 1)
+    at = SITE + JUMP + jump
+    assert at == 4096 + 64
+    assert code[at : at + len(moved)] == moved
+    load = at + len(moved)
+    assert code[load : load + 3] == b"\x4c\x8d\x1d"  # lea ?(%rip), %r11
+    data = load + 7 + struct.unpack_from("=i", code, load + 3)[0]
+    assert code[load + 7 : load + 9] == b"\xff\x25"  # jmp *?(%rip)
+    target = load + 13 + struct.unpack_from("=i", code, load + 9)[0]
+    assert struct.unpack_from("=Q", code, target) == (layout.CODE,)
+    assert space.site_data(base + data) == (base + SITE + JUMP + 2, layout.NR_OPENAT)
+    assert {space.trampoline(base + ip) for ip in range(at, at + 64)} == {base + data}
+    assert space.trampoline(base + at - 1) == space.trampoline(base + at + 64) == 0
+    assert base + SITE in space.sites
+
+
+def test_a_page_holds_63(pages: Pages) -> None:
+    """Trampolines do not run over the end of their page; then another page is needed."""
+    space, base, memory = pages
+    space.add_near(base + 4096)
+    memory[8192:] = b"\xaa" * 4096
+    count = 0
+    while space.near_of(base) == 0:
+        space.patch(base + 16 * count, layout.NR_OPEN, b"")
+        count += 1
+    assert count == 63
+    assert memory[8192:] == b"\xaa" * 4096
+    space.add_near(base + 8192)
+    assert space.near_of(base) == 1
+
+
+def test_too_far(pages: Pages) -> None:
+    """A page that a jump does not reach is none."""
+    space, base, _ = pages
+    space.add_near(base + 4096)
+    assert space.near_of(base + (1 << 31)) == space.near_of(base - (1 << 31)) == -1
+
+
+def test_a_copy_is_its_own() -> None:
+    """What is patched after a fork is so in one of the two only."""
+    space = Space(1, 1)
+    space.sites.add(5)
+    space.watched = 3
+    child = space.copy(2, 2)
+    child.sites.add(6)
+    assert space.sites == {5}
+    assert (child.pid, child.process, child.watched, child.guests) == (2, 2, 3, 0)
