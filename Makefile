@@ -8,12 +8,12 @@ LONG   ?= tests
 PYTEST  = $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long lint format types coverage bench man wheel clean distclean
+.PHONY: help setup demo test test-long test-again lint format types coverage bench man wheel clean distclean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml hatch_build.py $(wildcard src/shark/recorder/*.[chS])
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "shark needs Python 3.11 or newer; say PYTHON=/path/to/python3" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,dev]'
@@ -28,8 +28,15 @@ test: $(READY)  ## the whole suite, but for the long tests
 	$(PYTEST) -m 'not long and not serial' -n $(JOBS) tests
 	$(PYTEST) -m 'serial and not long' tests
 
-test-long: $(READY)  ## transparency, crash, scale and soak tests
-	$(PYTEST) -m long $(LONG)
+# pytest ends with 5 where it has found no test: LONG may name files that have none of a kind.
+test-long: $(READY)  ## transparency, crash, fuzz, scale and soak tests: three quarters of an hour
+	@failed=0; \
+	$(PYTEST) -m 'long and not serial' -n $(JOBS) --durations=10 $(LONG) || [ $$? = 5 ] || failed=1; \
+	$(PYTEST) -m 'long and serial' --durations=10 $(LONG) || [ $$? = 5 ] || failed=1; \
+	exit $$failed
+
+test-again: $(READY)  ## those of the long tests that failed when they were run last, by themselves
+	$(PYTEST) -m long --last-failed --last-failed-no-failures none $(LONG) || [ $$? = 5 ]
 
 lint: $(READY)  ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -43,10 +50,10 @@ types: $(READY)  ## mypy, strict
 	$(BIN)/mypy
 
 coverage: $(READY)  ## lines and branches of the model that the tests reach
-	$(PYTEST) -q -n $(JOBS) --cov=shark.model --cov-branch --cov-report=term-missing --cov-fail-under=95 tests/unit/model
+	$(PYTEST) -q -m 'not timed' -n $(JOBS) --cov=shark.model --cov-branch --cov-report=term-missing --cov-fail-under=95 tests/unit/model
 
-bench: $(READY)  ## figures: untraced, shark, strace
-	$(BIN)/python bench/run.py
+bench: $(READY)  ## figures: untraced, shark, strace; a store of many runs; the flow of data
+	@missed=0; for bench in run recorder verify store flow; do $(BIN)/python bench/$$bench.py || missed=1; done; exit $$missed
 
 man: $(READY)  ## build/shark.1, made from the help texts
 	@mkdir -p build

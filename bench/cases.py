@@ -68,6 +68,16 @@ def _nothing(folder: Path) -> None:
     pass
 
 
+def _repository(folder: Path) -> None:
+    """Some code that is committed, and a change that is not: git is asked all that shark asks of it."""
+    for name in ("fit.R", "README.md", "Makefile"):
+        (folder / name).write_text("one\ntwo\n")
+    author = ("-c", "user.name=bench", "-c", "user.email=bench@example.org")
+    for words in (("init", "-q"), ("add", "."), (*author, "commit", "-q", "-m", "first")):
+        subprocess.run(["git", *words], cwd=folder, check=True)
+    (folder / "fit.R").write_text("one\ntwo\nthree\n")
+
+
 def _script(text: str, name: str, *more: Callable[[Path], None]) -> Callable[[Path], None]:
     def prepare(folder: Path) -> None:
         (folder / name).write_text(textwrap.dedent(text))
@@ -136,10 +146,12 @@ def _opens(folder: Path) -> None:
             """\
             #include <fcntl.h>
             #include <stdio.h>
+            #include <stdlib.h>
             #include <unistd.h>
-            int main(void) {
+            int main(int argc, char **argv) {
                 char name[32];
-                for (int n = 0; n < 100000; n++) {
+                int count = argc > 1 ? atoi(argv[1]) : 100000;
+                for (int n = 0; n < count; n++) {
                     snprintf(name, sizeof name, "data.%d", n % 16);
                     int fd = open(name, O_RDONLY);
                     if (fd < 0) return 1;
@@ -209,6 +221,7 @@ _OBJECTS = ("*.o", "program")
 
 CASES: tuple[Case, ...] = (
     Case("true", "true: the fixed cost", ("true",), _nothing, START),
+    Case("repository", "true in a small repository", ("true",), _repository, START, needs=("git",)),
     Case("rscript", "Rscript: lm and plot", ("Rscript", "--vanilla", "fit.R"),
          _script(_R_PLOT, "fit.R", _tables(1, 2000)), made=("plot.pdf", "fit.csv")),
     Case("pandas", "pandas: group-by of 20 CSV", (sys.executable, "group.py"),

@@ -26,25 +26,28 @@ from typing import Any, NoReturn  # noqa: E402
 
 PHASES = (
     "shark.running:start",
-    "shark.running:compile_filter",
+    "shark.tracing:supervise",
     "shark.capture.filter:compile_filter",
     "shark.capture.launcher:_hand_shake",
     "shark.capture.launcher:_restore_signals",
     "shark.capture.launcher:execute",
     "shark.capture.launcher:detach",
     "shark.capture.kernel:install_filter",
-    "shark.running:_Tracing.__init__",
+    "shark.scribe:Scribe.split",
+    "shark.scribing:Scribing._get_ready",
+    "shark.scribing:Scribing._finish",
+    "shark.tracing:Tracing.__init__",
     "shark.store.home:Store.open",
     "shark.capture.supervisor:Supervisor.__init__",
     "shark.capture.journal:JournalWriter.__init__",
-    "shark.running:_Tracing.seize",
-    "shark.running:_Tracing._start_gathering",
+    "shark.tracing:Tracing.seize",
+    "shark.scribing:Scribing._start_gathering",
     "shark.content.context:Gatherer.start",
     "shark.content.context:_heads",
     "shark.capture.supervisor:Supervisor.run",
     "shark.capture.supervisor:Supervisor.release_root",
-    "shark.running:_Tracing._finish",
-    "shark.running:_Tracing._drop_journal",
+    "shark.tracing:Tracing._finish",
+    "shark.tracing:Tracing._drop_journal",
     "shark.content.context:Gatherer.collect",
     "shark.content.context:_section",
     "shark.record:finish",
@@ -92,10 +95,10 @@ def main() -> int:
 
 def _around_supervisor(wrap: Callable[[Callable[[], None]], None]) -> None:
     """Have `wrap` called in the supervisor, with what it would have done."""
-    from shark import running
+    from shark import tracing
 
-    supervise: Any = running._supervise
-    running._supervise = lambda *arguments: wrap(lambda: supervise(*arguments))
+    supervise: Any = tracing.supervise
+    tracing.supervise = lambda *arguments: wrap(lambda: supervise(*arguments))
 
 
 def _calls(path: str) -> None:

@@ -31,14 +31,18 @@ class Failed(Exception):
 
 @dataclass
 class Samples:
-    """What the runs of one case took, way by way: seconds on the clock, and of processor time in all."""
+    """What the runs of one case took, way by way: seconds on the clock, and of processor time: in all, and of what was
+    beside the command.
+    """
 
     wall: dict[str, list[float]] = field(default_factory=dict)
     cpu: dict[str, list[float]] = field(default_factory=dict)
+    beside: dict[str, list[float]] = field(default_factory=dict)
 
-    def add(self, way: str, wall: float, cpu: float) -> None:
+    def add(self, way: str, wall: float, cpu: float, beside: float) -> None:
         self.wall.setdefault(way, []).append(wall)
         self.cpu.setdefault(way, []).append(cpu)
+        self.beside.setdefault(way, []).append(beside)
 
     def median(self, way: str) -> float | None:
         return statistics.median(self.wall[way]) if way in self.wall else None
@@ -67,6 +71,7 @@ class World:
         self.root = Path(tempfile.mkdtemp(prefix="shark-bench-"))
         self._arguments = list(shark_arguments)
         self.begun = 0.0  # when the last run was started, by the monotonic clock
+        self.beside = 0.0  # processor time of what outlived its command: shark's own processes
         self.environ = dict(os.environ)
         self.environ.pop("SHARK_RUN_ID", None)
         # Whoever sets this compiles all modules at every start, which is no user's case.
@@ -129,7 +134,7 @@ class World:
         )
         process.wait()
         seconds = time.monotonic() - begin
-        _wait_for_all()
+        self.beside = _wait_for_all()
         assert process.stderr is not None
         said = process.stderr.read().decode(errors="replace").strip()
         process.stderr.close()
@@ -146,7 +151,7 @@ def measure(world: World, case: Case, ways: Sequence[str], repeat: int) -> Sampl
         for way in (*ways[turn:], *ways[:turn]):
             seconds, processor = world.run(case, world.words(case, way))
             if round_:
-                samples.add(way, seconds, processor)
+                samples.add(way, seconds, processor, world.beside)
     return samples
 
 
@@ -159,9 +164,12 @@ def _processor_time() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _wait_for_all() -> None:
+def _wait_for_all() -> float:
+    """Wait for all that is left, and return the processor time that it took."""
+    taken = 0.0
     while True:
         try:
-            os.wait()
+            _, _, used = os.wait4(-1, 0)
         except ChildProcessError:
-            return
+            return taken
+        taken += used.ru_utime + used.ru_stime

@@ -20,24 +20,30 @@ show() {
     "$@"
 }
 
+# The programs are under version control, as an analysis should be; the last line of one is not committed yet.
+cp "$examples/model.R" "$examples/pipeline.sh" "$examples/trend.py" "$examples/grid.sh" "$examples/stations.vrt" .
+if command -v git >/dev/null; then
+    git -c init.defaultBranch=main init -q
+    git add model.R pipeline.sh trend.py grid.sh stations.vrt
+    git -c user.name=demo -c user.email=demo@example.org commit -q -m "An analysis of stations"
+    echo "# checked by hand" | tee -a model.R >> pipeline.sh
+fi
+
 say "A table of measurements, as an instrument would write it:"
 awk -f "$examples/measurements.awk" > stations.csv
 show head -n 4 stations.csv
 
 if command -v Rscript >/dev/null; then
-    cp "$examples/model.R" .
     say "A model in R, which reads the table and writes a picture and a table of coefficients:"
     show shark run -v -- Rscript model.R stations.csv fit.png coefficients.csv
-    outputs="fit.png coefficients.csv"
+    outputs="fit.png"
 else
-    cp "$examples/pipeline.sh" "$examples/trend.py" .
     say "A pipeline of sh, awk, sort and Python, which reads the table and writes a summary and a trend:"
     show shark run -v -- sh pipeline.sh stations.csv summary.csv trend.txt
-    outputs="summary.csv trend.txt"
+    outputs="trend.txt"
 fi
 
 if command -v gdal_translate >/dev/null && command -v gdal_grid >/dev/null; then
-    cp "$examples/grid.sh" "$examples/stations.vrt" .
     say "A map with GDAL: the stations on a grid, and overviews added to it in place:"
     show shark run -v -- sh grid.sh stations.vrt map.tif
     outputs="$outputs map.tif"
@@ -51,7 +57,10 @@ done
 changed=${outputs##* }
 say "And when somebody changes one of them afterwards?"
 show sh -c "echo more >> $changed"
-show shark inspect "$changed"
+show shark verify -v $outputs || true
 
-say "Every run is kept:"
+say "Every run is kept: its steps, the software, the code with what was not committed, and what it all took:"
 show shark log
+first=${outputs%% *}
+show shark show "$first"
+if command -v git >/dev/null; then show shark show --patch "$first"; fi
