@@ -22,6 +22,12 @@ _NAMES = """
 _CLIENTS = frozenset(_NAMES.split())
 """Programs that take passwords in options which look harmless."""
 
+_PARTS = """
+    pass pw secret token cred cookie jwt bearer otp dsn psk auth sig key conn session basic digest negotiate aws4
+"""
+_ROOTS = tuple(_PARTS.split())
+"""Of which one is in each name that masking.py takes for a secret's, and in each word that a secret follows."""
+
 _MOST = 10_000
 _harmless: set[str] = set()  # arguments in which there is none of those words; most command lines repeat earlier ones
 
@@ -49,24 +55,35 @@ def holds_mark(name: bytes) -> bool:
 def is_plain(argv: Sequence[str]) -> bool:
     """True if masking.mask_argv surely leaves this command line as it is; False tells nothing.
 
-    >>> is_plain(["Rscript", "fit.R", "-n", "3"]), is_plain(["psql", "--password", "hunter2"])
+    >>> is_plain(["R", "--no-echo", "--file=fit.R"]), is_plain(["psql", "--password", "hunter2"])
     (True, False)
     """
-    after_option = False
+    option = ""
     for argument in argv:
-        if "=" in argument or ":" in argument or " " in argument:
-            return False
-        option = argument.startswith("-")
-        if after_option and not option:
-            return False
-        after_option = option and len(argument) > 3  # no name of a secret has two letters
+        if not argument.startswith("-"):
+            if option and _may_name_secret(option):
+                return False
+            option = ""
+        elif len(argument) > 2 and "=" not in argument:
+            option = argument
+        else:
+            option = ""
         if argument not in _harmless and not _is_harmless(argument):
             return False
     return True
 
 
+def _may_name_secret(text: str) -> bool:
+    """Whether there can be a secret's name in it, or the word in front of one: each of those has one of the roots."""
+    lower = text.lower().replace("pass-through", "")  # what gcc tells each linker; `pass` is not the end of that name
+    return not text.isascii() or any(map(lower.__contains__, _ROOTS))
+
+
 def _is_harmless(argument: str) -> bool:
     if any(map(argument.__contains__, MARKS)) or any(map(argument.__contains__, _CLIENTS)):
+        return False
+    binds = "=" in argument or ":" in argument or " " in argument
+    if binds and ("://" in argument or _may_name_secret(argument)):
         return False
     if len(_harmless) < _MOST:
         _harmless.add(argument)
