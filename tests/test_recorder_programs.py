@@ -60,21 +60,23 @@ RECORDED = [
     ("gcc", "-fsanitize=undefined"),
     ("gcc", "-fsanitize=thread"),
 ]
+HALF = [("musl-gcc",), ("musl-gcc", "-static")]
+"""Of these one of two opens goes through the recorder: there is no room for a jump in musl's fopen."""
 
 
-@pytest.mark.parametrize("command", RECORDED, ids=" ".join)
+@pytest.mark.parametrize("command", RECORDED + HALF, ids=" ".join)
 def test_compiled(world: World, command: tuple[str, ...]) -> None:
     """C programs of each make are recorded, sanitizers report what they do without shark: nothing."""
     run = alike(world, [compiled(world, *command)], env={"ASAN_OPTIONS": "detect_leaks=0"})
     assert (run.status, run.stdout) == (0, b"fine\n")
     assert run.reads >= ALL
     assert run.gaps == set()
-    assert run.record["traced"]["recorded"] > 100
+    assert run.record["traced"]["recorded"] > (50 if command in HALF else 100)
 
 
-@pytest.mark.parametrize("command", [("musl-gcc",), ("musl-gcc", "-static"), ("gcc", "-m32")], ids=" ".join)
+@pytest.mark.parametrize("command", [("gcc", "-m32")], ids=" ".join)
 def test_compiled_with_plain_stops(world: World, command: tuple[str, ...]) -> None:
-    """Where calls are made in a way that cannot be patched, or 32 bits wide, all is seen by stops as before."""
+    """Where calls are 32 bits wide, all is seen by stops as before."""
     run = alike(world, [compiled(world, *command)])
     assert (run.status, run.stdout) == (0, b"fine\n")
     assert run.reads >= ALL

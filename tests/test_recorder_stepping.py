@@ -23,7 +23,7 @@ import pytest
 from harness import Compiler
 from shark.capture import kernel
 from shark.recorder import layout, native, registers, signals, tiering
-from shark.recorder.patterns import JUMP, SYSCALL
+from shark.recorder.patterns import JUMP, SYSCALL, Fit
 from shark.recorder.registers import Registers
 from shark.recorder.ring import Ring
 from shark.recorder.space import Space
@@ -54,6 +54,7 @@ class Outcome(NamedTuple):
     out: dict[str, int]
     flags: int
     red_zone: tuple[int, int]
+    above: int
     seen: dict[str, int] | None
     seen_ip: int
     seen_flags: int
@@ -73,7 +74,7 @@ class Machine:
         assert self.child.stdin is not None
         assert self.child.stdout is not None
         words = [int(word, 16) for word in self.child.stdout.readline().split()]
-        self.exchange, near, self.openat, self.open, self.moved, self.returned = words
+        self.exchange, near, self.openat, self.open, self.moved, self.chosen, self.returned = words
         self.pid = self.child.pid
         kernel.seize(self.pid)
         self.child.stdin.write(b"x")
@@ -82,10 +83,11 @@ class Machine:
         assert self.wait() == signal.SIGTRAP
         self.space.describe()
         self.space.add_near(near)
-        self.space.patch(self.openat, layout.NR_OPENAT, b"")
-        self.space.patch(self.open, layout.NR_OPEN, b"")
+        self.space.patch(self.openat, layout.NR_OPENAT, Fit(b""))
+        self.space.patch(self.open, layout.NR_OPEN, Fit(b""))
         moved = self.moved + 3 + JUMP
-        self.space.patch(moved, layout.NR_OPENAT, self.space.read(moved, JUMP))
+        self.space.patch(moved, layout.NR_OPENAT, Fit(self.space.read(moved, JUMP)))
+        self.space.patch(self.chosen, layout.NR_OPENAT, Fit(self.space.read(self.chosen, JUMP), chosen=True))
 
     def end(self) -> None:
         self.child.kill()
@@ -139,13 +141,14 @@ class Machine:
 
     def finish(self) -> Outcome:
         """It has come back to its loop."""
-        words = struct.unpack("=60Q", self.space.read(self.exchange, 480))
+        words = struct.unpack("=61Q", self.space.read(self.exchange, 488))
         out, seen = words[18:36], words[36:54]
         handled = words[55]
         return Outcome(
             dict(zip(GREGS, out, strict=False)),
             out[17],
             (words[57], words[58]),
+            words[60],
             dict(zip(GREGS, seen, strict=False)) if handled else None,
             seen[16],
             seen[17],
@@ -176,6 +179,7 @@ def machine(tracee: Compiler, tmp_path: Path) -> Iterator[Machine]:
     made.end()
 
 
+NR_ACCESS = 21
 NAMES = layout.PAGE + 512
 """Where the test puts path names: the page has room."""
 
@@ -192,6 +196,13 @@ class Case(NamedTuple):
     flags: int = 0
     dirfd: int = AT_FDCWD
     prepare: Callable[[Machine], None] = lambda machine: None
+    number: int = layout.NR_OPENAT
+    """Where the program chooses it."""
+
+    @property
+    def call(self) -> int:
+        """The number of the call."""
+        return layout.NR_OPEN if self.site == "open" else self.number
 
 
 def _cold(machine: Machine) -> None:
@@ -231,6 +242,10 @@ CASES = {
     "created": Case("open", b"f", 0, "plain", os.O_CREAT),
     "cold": Case("openat", b"f", 0, "plain", prepare=_cold),
     "switched off": Case("open", b"f", 0, "plain", prepare=_off),
+    "chosen openat": Case("chosen", b"f", 0, "record", dirfd=DIRECTORY_FD),
+    "chosen open": Case("chosen", b"f", 0, "record", number=layout.NR_OPEN),
+    "chosen open for writing": Case("chosen", b"f", 0, "plain", os.O_WRONLY, number=layout.NR_OPEN),
+    "chosen access": Case("chosen", b"gone", -errno.ENOENT, "plain", number=NR_ACCESS),
     "ring full": Case("openat", b"f", 0, "plain", prepare=_full),
 }
 
@@ -251,13 +266,13 @@ class Try:
         self.case = case
         self.flags = flags
         at = machine.text(NAMES, case.path) if case.path else 8
-        if case.site == "openat":
+        if case.call == layout.NR_OPENAT and case.site != "moved":
             special = {"rdi": case.dirfd, "rsi": at, "rdx": case.flags}
-        elif case.site == "open":
+        elif case.site != "moved":
             special = {"rdi": at, "rsi": case.flags}
         else:
             special = {"rdi": at, "rdx": case.flags}
-        self.registers = {**SENTINELS, **special}
+        self.registers = {**SENTINELS, **special, **({"rax": case.number} if case.site == "chosen" else {})}
         self.site = getattr(machine, case.site)
         if case.site == "moved":
             self.after = {**self.registers, "rsi": at, "rdi": AT_FDCWD & 0xFFFFFFFF}
@@ -311,7 +326,7 @@ class Try:
         if slot is None:
             return
         assert repaired.registers.rip == self.call + len(SYSCALL)
-        assert slot.number == (layout.NR_OPEN if self.case.site == "open" else layout.NR_OPENAT)
+        assert slot.number == self.case.call
         for name in ("rdi", "rsi", "rdx"):
             assert getattr(slot, name) == self.after[name] & (1 << 64) - 1
 
@@ -334,6 +349,8 @@ class Try:
         assert {name: outcome.out[name] for name in wanted} == wanted
         assert outcome.flags & FLAGS == self.flags
         assert outcome.red_zone == (RED_ZONE, RED_ZONE)
+        if self.case.site == "chosen":
+            assert outcome.above == SENTINELS["r11"]  # what was moved has been done
         assert told <= 1
         if self.case.told in ("plain", "nothing"):
             assert told == 0
@@ -348,7 +365,7 @@ class Try:
             assert {name: outcome.seen[name] for name in wanted} == wanted
         assert outcome.seen_flags & FLAGS == self.flags
         if ip == self.call:
-            assert outcome.seen["rax"] == (layout.NR_OPEN if self.case.site == "open" else layout.NR_OPENAT)
+            assert outcome.seen["rax"] == self.case.call
 
 
 @pytest.mark.parametrize("name", CASES)

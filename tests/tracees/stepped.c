@@ -13,7 +13,7 @@ enum { CODE = 0x70000000, PAGE = 0x70001000, RING = 0x70010000, GREGS = 18 };
 struct exchange {
 	uint64_t in[GREGS], out[GREGS], seen[GREGS]; /* in the order of ucontext's gregs */
 	uint64_t site, handled, value, red_zone[2];
-	uint64_t stack;
+	uint64_t stack, above; /* the latter is what lies above the call's return address */
 };
 
 struct exchange x __asm__("exchange");
@@ -21,12 +21,13 @@ static char near_page[4096] __attribute__((aligned(4096)));
 void enter(void) __asm__("enter");
 void returned(void) __asm__("returned");
 extern char site_openat[] __asm__("site_openat"), site_open[] __asm__("site_open"), site_moved[] __asm__("site_moved");
+extern char site_chosen[] __asm__("site_chosen"); /* the caller has set eax, and has room above its return address */
 
 /* gregs: r8 r9 r10 r11 r12 r13 r14 r15 rdi rsi rbp rbx rdx rax rcx rsp rip eflags */
 __asm__(
 ".text\n"
 "enter:\n"
-"	push %rbx\n	push %rbp\n	push %r12\n	push %r13\n	push %r14\n	push %r15\n"
+"	push %rbx\n	push %rbp\n	push %r12\n	push %r13\n	push %r14\n	push %r15\n	push %r15\n	push %r15\n"
 "	mov %rsp, exchange+472(%rip)\n"
 "	movabs $0x1122334455667788, %rax\n"
 "	mov %rax, -16(%rsp)\n	mov %rax, -128(%rsp)\n"
@@ -42,6 +43,7 @@ __asm__(
 "site_openat:\n	mov $257, %eax\n	syscall\n	jmp returned\n"
 "site_open:\n	mov $2, %eax\n	syscall\n	jmp returned\n"
 "site_moved:\n	mov $257, %eax\n	mov %rdi, %rsi\n	mov $0xffffff9c, %edi\n	syscall\n	jmp returned\n"
+"site_chosen:\n	mov %r11, 8(%rsp)\n	syscall\n	jmp returned\n"
 "returned:\n"
 "	mov %r8, exchange+144(%rip)\n	mov %r9, exchange+152(%rip)\n	mov %r10, exchange+160(%rip)\n"
 "	mov %r11, exchange+168(%rip)\n	mov %r12, exchange+176(%rip)\n	mov %r13, exchange+184(%rip)\n"
@@ -51,15 +53,17 @@ __asm__(
 "	mov %rsp, exchange+264(%rip)\n"
 "	mov -16(%rsp), %rax\n	mov %rax, exchange+456(%rip)\n"
 "	mov -128(%rsp), %rax\n	mov %rax, exchange+464(%rip)\n"
+"	mov 8(%rsp), %rax\n	mov %rax, exchange+480(%rip)\n"
 "	pushf\n	pop exchange+280(%rip)\n"
 "	cld\n"
 "	mov exchange+472(%rip), %rsp\n"
-"	pop %r15\n	pop %r14\n	pop %r13\n	pop %r12\n	pop %rbp\n	pop %rbx\n"
+"	pop %r15\n	pop %r15\n	pop %r15\n	pop %r14\n	pop %r13\n	pop %r12\n	pop %rbp\n	pop %rbx\n"
 "	ret\n");
 
 _Static_assert(offsetof(struct exchange, site) == 432, "");
 _Static_assert(offsetof(struct exchange, red_zone) == 456, "");
 _Static_assert(offsetof(struct exchange, stack) == 472, "");
+_Static_assert(offsetof(struct exchange, above) == 480, "");
 
 static void on_signal(int number, siginfo_t *info, void *context)
 {
@@ -94,8 +98,8 @@ int main(int argc, char **argv)
 	MUST(sigaction(SIGUSR1, &action, NULL));
 	action.sa_flags = SA_SIGINFO;
 	MUST(sigaction(SIGUSR2, &action, NULL));
-	printf("%p %p %p %p %p %p\n", (void *)&x, (void *)near_page, (void *)site_openat, (void *)site_open,
-	       (void *)site_moved, (void *)returned);
+	printf("%p %p %p %p %p %p %p\n", (void *)&x, (void *)near_page, (void *)site_openat, (void *)site_open,
+	       (void *)site_moved, (void *)site_chosen, (void *)returned);
 	fflush(stdout);
 	char byte;
 	MUST(read(0, &byte, 1)); /* until the test traces this process */

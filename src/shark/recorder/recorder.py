@@ -11,7 +11,7 @@ from shark.events import Located, Missing, Sighting
 from shark.recorder import injecting, layout, registers, signals
 from shark.recorder.names import Names
 from shark.recorder.native import Native
-from shark.recorder.patterns import JUMP, LONGEST, SYSCALL, moved_by
+from shark.recorder.patterns import JUMP, LONGEST, SYSCALL, Fit, fit_of
 from shark.recorder.registers import NONE, Registers
 from shark.recorder.ring import Record, Ring, Slot
 from shark.recorder.sites import Site, Sites
@@ -76,14 +76,14 @@ class Recorder:
             return False  # the latter: calls of x32
         if process.hot is not None and at.rip - len(SYSCALL) - JUMP in process.hot.sites:
             return False  # the recorder's code itself chose a plain call
-        moved = moved_by(kernel.read_memory(task.tid, at.rip - len(SYSCALL) - LONGEST, LONGEST), at.orig_rax)
-        if moved is None:
+        fit = fit_of(kernel.read_memory(task.tid, at.rip - len(SYSCALL) - LONGEST, LONGEST), at.orig_rax)
+        if fit is None:
             self._cold.setdefault(process.number, set()).add(at.rip)
             return False
         try:
             if len(process.tids) > 1:
-                return self._heat_among_threads(task, at, moved)
-            return self._heat(task, at, moved)
+                return self._heat_among_threads(task, at, fit)
+            return self._heat(task, at, fit)
         except injecting.Went as went:
             self._s.went(task, went.status)
             return True
@@ -91,14 +91,14 @@ class Recorder:
             process.never_hot = True  # it is ending, or hides its memory
             return False
 
-    def _heat_among_threads(self, task: Task, at: Registers, moved: bytes) -> bool:
+    def _heat_among_threads(self, task: Task, at: Registers, fit: Fit) -> bool:
         """The same for a process with several threads: none may run while its code is changed."""
         try:
-            return self._s.siblings_stopped(task) and self._heat(task, at, moved)
+            return self._s.siblings_stopped(task) and self._heat(task, at, fit)
         finally:
             self._s.siblings_go()
 
-    def _heat(self, task: Task, at: Registers, moved: bytes) -> bool:
+    def _heat(self, task: Task, at: Registers, fit: Fit) -> bool:
         process = task.process
         space = process.hot
         assert space is None or isinstance(space, Space)
@@ -116,15 +116,17 @@ class Recorder:
                 self._off = self._failed >= _FAILURES
                 registers.store(task.tid, again)
                 return True  # it makes the same call again, plainly
-        elif space.near_of(site) < 0:
+        elif space.near_of(site, fit) < 0:
             near = injecting.place_near(site, regions)
             if not near or not self._add_page(task, at, space, near):
                 self._cold.setdefault(process.number, set()).add(at.rip)
                 registers.store(task.tid, again)
                 return True
-        self._patch(space, Site(site, at.orig_rax, moved), regions)
+        self._patch(space, Site(site, at.orig_rax, fit), regions)
         if site not in space.sites:
             self._cold.setdefault(process.number, set()).add(at.rip)
+        if site not in space.sites or fit.chosen:
+            # Of the latter what was moved may not be executed twice: this system call has overwritten r11 already.
             registers.store(task.tid, again)
             return True
         registers.store(task.tid, at._replace(rip=site, orig_rax=NONE))
@@ -133,10 +135,10 @@ class Recorder:
     def _patch(self, space: Space, first: Site, regions: list[injecting.Region]) -> None:
         """Patch a place, and all others of the same file: once there are threads, it cannot be done any more."""
         for site in (first, *self._sites.of_file(regions, first.address, space.read)):
-            if site.address in space.sites or space.near_of(site.address) < 0:
+            if site.address in space.sites or space.near_of(site.address, site.fit) < 0:
                 continue
             code = space.read(site.address + JUMP - LONGEST, LONGEST + len(SYSCALL))
-            if code.endswith(SYSCALL) and moved_by(code[: -len(SYSCALL)], site.number) == site.moved:
+            if code.endswith(SYSCALL) and fit_of(code[: -len(SYSCALL)], site.number) == site.fit:
                 space.patch(*site)
                 self._patched += 1
 

@@ -16,7 +16,7 @@ from shark.recorder.native import Native
 from shark.recorder.patterns import JUMP, SYSCALL
 from shark.recorder.registers import NONE, Registers, signed
 from shark.recorder.ring import Ring, Slot
-from shark.recorder.space import DATA, Space
+from shark.recorder.space import CHOSEN_LATER, DATA, FIXED, SiteData, Space
 from shark.tuples import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -67,10 +67,12 @@ def repair(at: Registers, space: Space, ring: Ring, native: Native) -> Repaired 
     """
     data = space.trampoline(at.rip)
     if data:
-        end, number = space.site_data(data)
-        if at.rip == data - DATA:  # nothing has been done yet, not even what was moved there
-            return Repaired(at._replace(rip=end - len(SYSCALL) - JUMP, orig_rax=NONE))
-        return Repaired(_not_begun(at, end, number))
+        site = space.site_data(data)
+        if at.rip == data - DATA and site.kind != CHOSEN_LATER:  # nothing has been done yet, not even what was moved
+            return Repaired(at._replace(rip=site.end - len(SYSCALL) - JUMP, orig_rax=NONE))
+        if site.kind != FIXED:  # the number is still where the program put it
+            return Repaired(at._replace(rip=site.end - len(SYSCALL), orig_rax=NONE))
+        return Repaired(_not_begun(at, site))
     if not layout.CODE <= at.rip < layout.CODE + native.injection:
         return None
     zone = zone_of(native, at.rip - layout.CODE)
@@ -103,12 +105,12 @@ def _repair_before(zone: int, at: Registers, space: Space, ring: Ring, offset: i
         at = at._replace(eflags=at.eflags & ~_LAHF | at.rax >> 8 & _LAHF)
     elif zone != layout.ZONE_UNTOUCHED:
         at = at._replace(eflags=_flags(at.eflags, at.rax))
-    return Repaired(_not_begun(at, *space.site_data(data)))
+    return Repaired(_not_begun(at, space.site_data(data)))
 
 
 def _repair_after(zone: int, at: Registers, space: Space, ring: Ring, offset: int, slot: Slot) -> Repaired:
     """The kernel has returned from the call."""
-    end, number = space.site_data(slot.site)
+    end, number, _ = space.site_data(slot.site)
     result = at.rax if zone == layout.ZONE_RETURNED else slot.result & (1 << 64) - 1
     restored = at._replace(
         rip=end, rax=result, rbx=slot.rbx, rdi=slot.rdi, rsi=slot.rsi, rdx=slot.rdx, r10=slot.r10, r8=slot.r8,
@@ -127,8 +129,8 @@ def _repair_after(zone: int, at: Registers, space: Space, ring: Ring, offset: in
     return Repaired(restored, slot._replace(result=signed(result)), None)
 
 
-def _not_begun(at: Registers, end: int, number: int) -> Registers:
-    return at._replace(rip=end - len(SYSCALL), rax=number, orig_rax=NONE)
+def _not_begun(at: Registers, site: SiteData) -> Registers:
+    return at._replace(rip=site.end - len(SYSCALL), rax=site.number, orig_rax=NONE)
 
 
 def _flags(now: int, kept: int) -> int:

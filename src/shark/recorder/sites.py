@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from shark.recorder.injecting import Region
 from shark.recorder.layout import NR_OPEN, NR_OPENAT
-from shark.recorder.patterns import JUMP, PATTERNS, SYSCALL
+from shark.recorder.patterns import JUMP, PATTERNS, SYSCALL, Fit
 from shark.tuples import NamedTuple
 
 Read = Callable[[int, int], bytes]
@@ -18,11 +18,13 @@ Read = Callable[[int, int], bytes]
 
 
 class Site(NamedTuple):
-    """An instruction that a jump can replace: its address, the number of the call behind it, what must be moved."""
+    """An instruction that a jump can replace: its address, the number of the call behind it (of one that was made, if
+    callers choose it), and how the jump fits.
+    """
 
     address: int
     number: int
-    moved: bytes
+    fit: Fit
 
 
 class Sites:
@@ -57,12 +59,14 @@ class Sites:
 
 
 def found_in(code: bytes, start: int) -> Iterator[Site]:
-    """The places in a piece of code that lies at `start`."""
+    """The places in a piece of code that lies at `start`, but for those where callers choose the number: these are
+    patched when files are opened there, as all other calls go the longer way then.
+    """
     for number in (NR_OPEN, NR_OPENAT):
-        for pattern in PATTERNS:
+        for pattern in (each for each in PATTERNS if not each.chosen):
             wanted = pattern.for_call(number) + SYSCALL
             at = code.find(wanted)
             while at >= 0:
                 last = at + len(wanted) - len(SYSCALL) - JUMP
-                yield Site(start + last, number, code[last : last + JUMP] if pattern.moved else b"")
+                yield Site(start + last, number, pattern.fit(code[: last + JUMP]))
                 at = code.find(wanted, at + 1)

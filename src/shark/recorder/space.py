@@ -7,7 +7,7 @@ import os
 import struct
 
 from shark.recorder import layout
-from shark.recorder.patterns import JUMP
+from shark.recorder.patterns import JUMP, SYSCALL, Fit
 from shark.tuples import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -17,9 +17,12 @@ _ROOM: Final = 64
 """Bytes of a page of trampolines for each; the first hold the address that all of them jump to."""
 
 DATA: Final = 32
-"""Where in a trampoline its data lie: the address behind the site's `syscall`, and the call's number."""
+"""Where in a trampoline its data lie: see SiteData."""
 
-_CODE: Final = 13
+FIXED, CHOSEN, CHOSEN_LATER = 0, 1, 2
+"""What a trampoline is of: a call of one number; calls of any number, the first that these come to, or the next one."""
+
+_DATA: Final = struct.Struct("=QII")
 _REACH: Final = 0x7FF00000  # of a jump, less some room for what lies around its ends
 
 
@@ -28,6 +31,14 @@ class Near(NamedTuple):
 
     address: int
     taken: int
+
+
+class SiteData(NamedTuple):
+    """The address behind the site's `syscall`, the number of the call that is recorded, and what it is of."""
+
+    end: int
+    number: int
+    kind: int
 
 
 class Space:
@@ -88,29 +99,34 @@ class Space:
         self.write(address, struct.pack("=Q", layout.CODE))
         self.near.append(Near(address, 0))
 
-    def near_of(self, site: int) -> int:
-        """The index of a page of trampolines with room that a jump from `site` can reach, -1 without one."""
+    def near_of(self, site: int, fit: Fit) -> int:
+        """The index of a page of trampolines with room for a site's, that a jump from it can reach; -1 without one."""
         for index, near in enumerate(self.near):
-            if abs(near.address - site) < _REACH and (near.taken + 2) * _ROOM <= 4096:
+            if abs(near.address - site) < _REACH and (near.taken + _count(fit) + 1) * _ROOM <= 4096:
                 return index
         return -1
 
-    def patch(self, site: int, number: int, moved: bytes) -> None:
-        """Have the instruction at `site` jump to a trampoline of its own, which begins with `moved`; no thread may be
-        running. Raises OSError.
+    def patch(self, site: int, number: int, fit: Fit) -> None:
+        """Have the instruction at `site` jump to a trampoline of its own; no thread may be running. Raises OSError.
 
-        The `syscall` behind it stays.
+        The `syscall` behind it stays. Where callers choose the number, one trampoline asks for openat, a second one for
+        open, and all other calls go on at the site.
         """
-        index = self.near_of(site)
+        index = self.near_of(site, fit)
         near = self.near[index]
         at = near.address + _ROOM * (near.taken + 1)
-        size = len(moved) + _CODE
-        load = b"\x4c\x8d\x1d" + struct.pack("=i", DATA - (size - 6))  # lea data(%rip), %r11
-        jump = b"\xff\x25" + struct.pack("=i", near.address - (at + size))  # jmp *near(%rip)
-        code = (moved + load + jump).ljust(DATA, b"\xcc")
-        self.write(at, code + struct.pack("=QI", site + JUMP + 2, number))
-        self.write(site, b"\xe9" + struct.pack("=i", at - (site + JUMP)))
-        self.near[index] = near._replace(taken=near.taken + 1)
+        end = site + JUMP + len(SYSCALL)
+        if fit.chosen:
+            after = at + _ROOM
+            code = _asking(after, b"", layout.NR_OPEN, site + JUMP) + _to_stub(after, _ASKING, near.address)
+            self.write(after, code.ljust(DATA, b"\xcc") + _DATA.pack(end, layout.NR_OPEN, CHOSEN_LATER))
+            code = _asking(at, fit.moved, layout.NR_OPENAT, after)
+            data = _DATA.pack(end, layout.NR_OPENAT, CHOSEN)
+        else:
+            code, data = fit.moved, _DATA.pack(end, number, FIXED)
+        self.write(at, (code + _to_stub(at, len(code), near.address)).ljust(DATA, b"\xcc") + data)
+        self.write(site, _jump(site, at))
+        self.near[index] = near._replace(taken=near.taken + _count(fit))
         self.sites.add(site)
 
     def trampoline(self, ip: int) -> int:
@@ -120,7 +136,32 @@ class Space:
                 return ip - (ip - near.address) % _ROOM + DATA
         return 0
 
-    def site_data(self, address: int) -> tuple[int, int]:
-        """(address behind the site's `syscall`, the call's number). Raises OSError."""
-        end, number = struct.unpack("=QI", self.read(address, 12))
-        return end, number
+    def site_data(self, address: int) -> SiteData:
+        """What stands in a trampoline. Raises OSError."""
+        return SiteData(*_DATA.unpack(self.read(address, _DATA.size)))
+
+
+def _count(fit: Fit) -> int:
+    """How many trampolines a site has."""
+    return 2 if fit.chosen else 1
+
+
+def _jump(at: int, to: int) -> bytes:
+    return b"\xe9" + struct.pack("=i", to - (at + JUMP))
+
+
+_ASKING: Final = 14
+"""Bytes of `_asking`, without what was moved."""
+
+
+def _asking(at: int, moved: bytes, number: int, otherwise: int) -> bytes:
+    """A trampoline's beginning: go on behind this if eax is `number`, else at `otherwise`. No flag is changed."""
+    load = b"\x8d\x88" + struct.pack("=i", -number)  # lea -number(%rax), %ecx
+    skip = b"\x67\xe3" + bytes([JUMP])  # jecxz, over the jump
+    return moved + load + skip + _jump(at + len(moved) + len(load) + len(skip), otherwise)
+
+
+def _to_stub(start: int, size: int, page: int) -> bytes:
+    """The end of a trampoline that begins at `start`, behind `size` bytes: the address of its data, and the stub."""
+    load = b"\x4c\x8d\x1d" + struct.pack("=i", DATA - (size + 7))  # lea data(%rip), %r11
+    return load + b"\xff\x25" + struct.pack("=i", page - (start + size + 13))  # jmp *page(%rip)

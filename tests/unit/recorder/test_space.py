@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from shark.recorder import layout
-from shark.recorder.patterns import JUMP
-from shark.recorder.space import Space
+from shark.recorder.patterns import JUMP, Fit
+from shark.recorder.space import CHOSEN, CHOSEN_LATER, FIXED, Space
 
 SITE = 0x200
 Pages = tuple[Space, int, mmap.mmap]
@@ -35,7 +35,7 @@ def test_patch(pages: Pages, moved: bytes) -> None:
     space, base, memory = pages
     memory[SITE : SITE + JUMP + 2] = moved.ljust(JUMP, b"\xb8") + b"\x0f\x05"
     space.add_near(base + 4096)
-    space.patch(base + SITE, layout.NR_OPENAT, moved)
+    space.patch(base + SITE, layout.NR_OPENAT, Fit(moved))
     code = memory[:]
     assert code[SITE] == 0xE9
     assert code[SITE + JUMP : SITE + JUMP + 2] == b"\x0f\x05"
@@ -49,10 +49,37 @@ def test_patch(pages: Pages, moved: bytes) -> None:
     assert code[load + 7 : load + 9] == b"\xff\x25"  # jmp *?(%rip)
     target = load + 13 + struct.unpack_from("=i", code, load + 9)[0]
     assert struct.unpack_from("=Q", code, target) == (layout.CODE,)
-    assert space.site_data(base + data) == (base + SITE + JUMP + 2, layout.NR_OPENAT)
+    assert space.site_data(base + data) == (base + SITE + JUMP + 2, layout.NR_OPENAT, FIXED)
     assert {space.trampoline(base + ip) for ip in range(at, at + 64)} == {base + data}
     assert space.trampoline(base + at - 1) == space.trampoline(base + at + 64) == 0
     assert base + SITE in space.sites
+
+
+def test_a_site_of_any_call(pages: Pages) -> None:
+    """Where the number is the caller's choice, what was moved comes first, and two trampolines ask which call it is."""
+    space, base, memory = pages
+    moved = bytes.fromhex("4c895c2408")
+    space.add_near(base + 4096)
+    space.patch(base + SITE, layout.NR_OPEN, Fit(moved, chosen=True))
+    first, second = 4096 + 64, 4096 + 128
+    code = memory[:]
+    assert SITE + JUMP + struct.unpack_from("=i", code, SITE + 1)[0] == first
+    assert code[first : first + JUMP] == moved
+    for start, at, number, kind, otherwise in (
+        (first, first + JUMP, layout.NR_OPENAT, CHOSEN, second),
+        (second, second, layout.NR_OPEN, CHOSEN_LATER, SITE + JUMP),
+    ):
+        assert code[at : at + 2] == b"\x8d\x88"  # lea -number(%rax), %ecx
+        assert struct.unpack_from("=i", code, at + 2) == (-number,)
+        assert code[at + 6 : at + 10] == b"\x67\xe3\x05\xe9"  # jecxz over the jmp
+        assert at + 14 + struct.unpack_from("=i", code, at + 10)[0] == otherwise
+        load = at + 14
+        data = load + 7 + struct.unpack_from("=i", code, load + 3)[0]
+        assert data == start + 32
+        target = load + 13 + struct.unpack_from("=i", code, load + 9)[0]
+        assert struct.unpack_from("=Q", code, target) == (layout.CODE,)
+        assert space.site_data(base + data) == (base + SITE + JUMP + 2, number, kind)
+        assert space.trampoline(base + start + 5) == base + data
 
 
 def test_a_page_holds_63(pages: Pages) -> None:
@@ -61,20 +88,22 @@ def test_a_page_holds_63(pages: Pages) -> None:
     space.add_near(base + 4096)
     memory[8192:] = b"\xaa" * 4096
     count = 0
-    while space.near_of(base) == 0:
-        space.patch(base + 16 * count, layout.NR_OPEN, b"")
+    while space.near_of(base, Fit(b"")) == 0:
+        if count == 62:
+            assert space.near_of(base, Fit(b"moved", chosen=True)) == -1  # that takes two
+        space.patch(base + 16 * count, layout.NR_OPEN, Fit(b""))
         count += 1
     assert count == 63
     assert memory[8192:] == b"\xaa" * 4096
     space.add_near(base + 8192)
-    assert space.near_of(base) == 1
+    assert space.near_of(base, Fit(b"")) == 1
 
 
 def test_too_far(pages: Pages) -> None:
     """A page that a jump does not reach is none."""
     space, base, _ = pages
     space.add_near(base + 4096)
-    assert space.near_of(base + (1 << 31)) == space.near_of(base - (1 << 31)) == -1
+    assert space.near_of(base + (1 << 31), Fit(b"")) == space.near_of(base - (1 << 31), Fit(b"")) == -1
 
 
 def test_a_copy_is_its_own() -> None:
