@@ -385,6 +385,8 @@ class Supervisor:
             return True  # it may have been the end that was asked for
         try:
             found = self.waiter.poll()
+            if found is None and self.tiering is not None and self.tiering.prepare():
+                return True
             if found is None and not (self.workers.outstanding or self.waiter.requests) and deadline is None:
                 found = self.waiter.block_for_stop()
         except ChildProcessError:

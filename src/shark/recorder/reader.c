@@ -75,7 +75,7 @@ struct known {
 
 struct reader {
     char *ring;
-    uint64_t first, last;       /* the clock when the ring was made, and when it was looked at last */
+    uint64_t first, next;       /* the clock when the ring was made, and the least that it can be now */
     uint32_t tail;
     uint32_t waiting_count;
     uint32_t written, view;     /* epochs: a file may have changed; a path may mean something else */
@@ -114,7 +114,7 @@ struct reader *shark_reader(char *ring, uint64_t first)
         return NULL;
     }
     reader->ring = ring;
-    reader->first = reader->last = first;
+    reader->first = reader->next = first;
     return reader;
 }
 
@@ -128,12 +128,12 @@ void shark_close(struct reader *reader)
 uint64_t shark_tick(struct reader *reader)
 {
     uint64_t now = __atomic_fetch_add(clock_of(reader), 1, __ATOMIC_SEQ_CST);
-    if (__builtin_expect(now < reader->last || now - reader->last > (UINT64_C(1) << 32), 0)) {
+    if (__builtin_expect(now < reader->next || now - reader->next > (UINT64_C(1) << 32), 0)) {
         reader->clock_broken++;
-        now = reader->last + 1;
+        now = reader->next;
         __atomic_store_n(clock_of(reader), now + 1, __ATOMIC_SEQ_CST);
     }
-    reader->last = now;
+    reader->next = now + 1;
     return now;
 }
 

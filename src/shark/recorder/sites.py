@@ -6,12 +6,15 @@ common with what compilers make of a call, its number among them.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator
 
 from shark.recorder.injecting import Region
 from shark.recorder.layout import NR_OPEN, NR_OPENAT
-from shark.recorder.patterns import JUMP, PATTERNS, SYSCALL, Fit
+from shark.recorder.patterns import JUMP, LONGEST, SYSCALL, Fit, fit_of
 from shark.tuples import NamedTuple
+
+_WORDS = tuple((number, struct.pack("=I", number)) for number in (NR_OPEN, NR_OPENAT))
 
 Read = Callable[[int, int], bytes]
 """Reads memory: address, size. Raises OSError."""
@@ -62,11 +65,11 @@ def found_in(code: bytes, start: int) -> Iterator[Site]:
     """The places in a piece of code that lies at `start`, but for those where callers choose the number: these are
     patched when files are opened there, as all other calls go the longer way then.
     """
-    for number in (NR_OPEN, NR_OPENAT):
-        for pattern in (each for each in PATTERNS if not each.chosen):
-            wanted = pattern.for_call(number) + SYSCALL
-            at = code.find(wanted)
-            while at >= 0:
-                last = at + len(wanted) - len(SYSCALL) - JUMP
-                yield Site(start + last, number, pattern.fit(code[: last + JUMP]))
-                at = code.find(wanted, at + 1)
+    at = code.find(SYSCALL)
+    while at >= 0:
+        before = code[max(0, at - LONGEST) : at]
+        for number, word in _WORDS:
+            fit = fit_of(before, number) if word in before else None  # few have: that is soon asked
+            if fit is not None and not fit.chosen:
+                yield Site(start + at - JUMP, number, fit)
+        at = code.find(SYSCALL, at + 1)

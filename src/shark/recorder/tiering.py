@@ -11,6 +11,10 @@ import os
 from shark.capture.tasks import Process, Task
 from shark.tuples import TYPE_CHECKING
 
+_NAMES = "layout registers native patterns space injecting ring signals names sites recorder"
+_PARTS = tuple(f"shark.recorder.{name}" for name in _NAMES.split())
+"""The recorder's modules, in an order in which each needs only those before it: each takes less than a millisecond."""
+
 LIBRARY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_native.so")
 
 if TYPE_CHECKING:
@@ -36,6 +40,8 @@ class Tiering:
         self._threshold = threshold
         self._programs: set[object] = set()  # those of which a process was hot
         self._recorder: Recorder | None = None
+        self._parts = iter(_PARTS)
+        self._likely = False  # that the recorder will be needed
         self.problem = ""
 
     def is_taken(self, task: Task) -> bool:
@@ -57,9 +63,26 @@ class Tiering:
         return recorder.heat(task)
 
     def _is_due(self, process: Process) -> bool:
+        if process.opens >= self._threshold // 2:
+            self._likely = True
         return process.opens >= self._threshold or process.program in self._programs
 
+    def prepare(self) -> bool:
+        """In a moment without a stop, get a part of the recorder ready; True if there was one.
+
+        The first process that is hot would stand still meanwhile.
+        """
+        if not self._likely:
+            return False
+        part = next(self._parts, "")
+        if part:
+            __import__(part)
+        else:
+            self._likely = False
+        return bool(part)
+
     def _begin(self) -> Recorder | None:
+        self._parts = iter(())
         if self.problem:
             return None
         from shark.recorder import native

@@ -161,6 +161,15 @@ def test_words_anywhere(tmp_path: Path, actions: list[object]) -> None:
         ring.close()
 
 
+def test_a_counter_set_back_by_one(ring: Ring) -> None:
+    """The smallest step back is noticed too: no number is given twice."""
+    first = ring.tick()
+    with rings.memory(ring) as view:
+        struct.pack_into("=Q", view, layout.RING_CLOCK, first)
+    assert ring.tick() > first
+    assert ring.counts[3] == 1
+
+
 @settings(unhurried, max_examples=15)
 @given(st.integers(0, 1 << 32), st.sampled_from([layout.BUSY, layout.COMPLETE, layout.LOUD, None]))
 def test_noise(tmp_path: Path, seed: int, state: int | None) -> None:
