@@ -125,6 +125,10 @@ class Scribing:
         for module in _LIKELY:
             __import__(module)
             yield True
+        from shark.model import roles
+
+        for _ in roles.get_ready():
+            yield True
         started = self._book.model.started
         while started is None:
             yield False

@@ -53,7 +53,7 @@ def holds_mark(name: bytes) -> bool:
 
 
 def is_plain(argv: Sequence[str]) -> bool:
-    """True if masking.mask_argv surely leaves this command line as it is; False tells nothing.
+    """True if masking.mask_argv surely has nothing to hide in this command line; False tells nothing.
 
     >>> is_plain(["R", "--no-echo", "--file=fit.R"]), is_plain(["psql", "--password", "hunter2"])
     (True, False)

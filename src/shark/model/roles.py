@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 
 from shark.tuples import TYPE_CHECKING, NamedTuple
@@ -50,6 +50,16 @@ def below(*directories: bytes) -> Callable[[Known], bool]:
     return lambda known: known.path.startswith(directories)
 
 
+_searches: list[Callable[[], object]] = []
+
+
+def get_ready() -> Iterator[None]:
+    """Step by step, compile all patterns: in a moment in which nobody waits."""
+    for search in _searches:
+        search()
+        yield
+
+
 def matching(pattern: bytes) -> Callable[[Known], bool]:
     """Fits paths in which the regular expression is found. It is compiled when the first path is asked about."""
 
@@ -59,6 +69,7 @@ def matching(pattern: bytes) -> Callable[[Known], bool]:
 
         return re.compile(pattern).search
 
+    _searches.append(search)
     return lambda known: search()(known.path) is not None
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from shark.model.roles import Known, Rule, below, is_shared_object, role
+from shark.model.roles import Known, Roles, Rule, below, get_ready, is_shared_object, role
 
 HOME = b"/home/u"
 
@@ -79,3 +81,13 @@ def test_further_rules_come_first():
 @pytest.mark.parametrize(("path", "expected"), [(b"/a/.so", False), (b"/a/x.sob", False), (b"/a/libx.so.6", True)])
 def test_shared_objects(path, expected):
     assert is_shared_object(path) == expected
+
+
+def test_patterns_are_compiled_before_they_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the roles were got ready, no file makes anybody wait for a regular expression."""
+    for _ in get_ready():
+        pass
+    monkeypatch.setattr(re, "compile", None)
+    assert Roles().role(b"/usr/share/mime/mime.cache") == "system"
+    assert Roles().role(b"/w/__pycache__/m.cpython-311.pyc") == "cache"
+    assert Roles().role(b"/w/site-packages/a.pth") == "code"
