@@ -330,9 +330,17 @@ class TestRpm:
     ANSWER = "=\tbash\t0\t5.1-2.el9\tx86_64\t1500000000\nfile /proc/self/status is not owned by any package\n"
 
     def rpm(self, tmp_path, answers):
+        folder = tmp_path / "database"
+        folder.mkdir()
+        (folder / "rpmdb.sqlite").touch()
+
+        def ask(argv):
+            assert argv[:3] == ["rpm", "--dbpath", str(folder)]
+            return answers[argv[3]].encode()
+
         return Rpm(
-            [os.fsencode(tmp_path)],
-            ask=lambda argv: answers[argv[1]].encode(),
+            [b"/nonexistent", os.fsencode(folder)],
+            ask=ask,
             release={"ID": "rhel", "VERSION_ID": "9.3"},
         )
 
@@ -353,8 +361,12 @@ class TestRpm:
         owners = self.rpm(tmp_path, {"-qf": self.ANSWER * 2, "-V": said}).owners([tool, conf])
         assert [owners[path].modified for path in (tool, conf)] == [False, True]
 
-    def test_without_a_database_rpm_is_not_asked(self):
-        assert Rpm([b"/nonexistent"], ask=lambda _: pytest.fail("asked")).owners([b"/bin/sh"]) == {}
+    def test_without_a_database_rpm_is_not_asked(self, tmp_path):
+        """Neither where its folder is empty, as on Debian: rpm would make a database in the user's home then."""
+        for folder in (b"/nonexistent", os.fsencode(tmp_path)):
+            rpm = Rpm([folder], ask=lambda _: pytest.fail("asked"))
+            assert not rpm.concerns(b"/bin/")
+            assert rpm.owners([b"/bin/sh"]) == {}
 
 
 class TestRuntimes:

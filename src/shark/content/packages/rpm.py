@@ -12,6 +12,9 @@ from shark.model.facts import Owner
 from shark.tuples import NamedTuple
 
 _DATABASES = (b"/var/lib/rpm", b"/usr/lib/sysimage/rpm")
+_FILES = ("rpmdb.sqlite", "Packages", "Packages.db")
+"""Of which one is in a database's folder: of SQLite, Berkeley DB, ndb. Debian's rpm has the folder only, and would make a
+database in the user's home to look into."""
 _FORMAT = r"=\t%{NAME}\t%{EPOCHNUM}\t%{VERSION}-%{RELEASE}\t%{ARCH}\t%{INSTALLTIME}\n"
 _BATCH = 400  # paths per call
 _SECONDS = 20.0
@@ -41,16 +44,23 @@ class Rpm:
         self._release = release
 
     @cached_property
-    def _is_there(self) -> bool:
-        return any(map(os.path.isdir, self._databases))
+    def _database(self) -> bytes:
+        """The folder with this system's database, b"" without one."""
+        there = (
+            folder
+            for folder in self._databases
+            for name in _FILES
+            if os.path.exists(os.path.join(folder, name.encode()))
+        )
+        return next(there, b"")
 
     def concerns(self, folder: bytes) -> bool:
         """See `Ecosystem.concerns`."""
-        return self._is_there
+        return bool(self._database)
 
     def owners(self, paths: Sequence[bytes]) -> dict[bytes, Owner]:
         """See `Ecosystem.owners`."""
-        if not self._is_there:
+        if not self._database:
             return {}
         release = os_release() if self._release is None else self._release
         result = {}
@@ -63,15 +73,18 @@ class Rpm:
         found = {}
         for start in range(0, len(paths), _BATCH):
             batch = paths[start : start + _BATCH]
-            argv = ["rpm", "-qf", "--qf", _FORMAT]
+            argv = ["-qf", "--qf", _FORMAT]
             for path in batch:
                 argv += [os.fsdecode(path), _BETWEEN]
-            answers = (self._ask(argv) or b"").split(_BETWEEN.encode())
+            answers = self._answer(argv).split(_BETWEEN.encode())
             for path, answer in zip(batch, answers, strict=False):
                 package = _parse(answer)
                 if package:
                     found[path] = package
         return found
+
+    def _answer(self, words: Sequence[str]) -> bytes:
+        return self._ask(["rpm", "--dbpath", os.fsdecode(self._database), *words]) or b""
 
     def _modified(self, path: bytes, package: _Package, changed: dict[str, frozenset[bytes]]) -> bool:
         found = regular(path)
@@ -85,7 +98,7 @@ class Rpm:
 
     def _changed(self, name: str) -> frozenset[bytes]:
         """The files of a package whose digest is not the database's: lines such as `..5....T.  c /etc/hosts`."""
-        lines = (self._ask(["rpm", "-V", "--nodeps", "--noscripts", name]) or b"").splitlines()
+        lines = self._answer(["-V", "--nodeps", "--noscripts", name]).splitlines()
         return frozenset(line[line.find(b"/") :] for line in lines if line[2:3] == b"5" and b"/" in line)
 
 
