@@ -13,8 +13,8 @@ from shark.tuples import NamedTuple
 
 _DATABASES = (b"/var/lib/rpm", b"/usr/lib/sysimage/rpm")
 _FILES = ("rpmdb.sqlite", "Packages", "Packages.db")
-"""Of which one is in a database's folder: of SQLite, Berkeley DB, ndb. Debian's rpm has the folder only, and would make a
-database in the user's home to look into."""
+"""Of which one is in a database's folder: of SQLite, Berkeley DB, ndb. Debian's rpm has the folder only, and would make
+a database in the user's home to look into."""
 _FORMAT = r"=\t%{NAME}\t%{EPOCHNUM}\t%{VERSION}-%{RELEASE}\t%{ARCH}\t%{INSTALLTIME}\n"
 _BATCH = 400  # paths per call
 _SECONDS = 20.0
