@@ -76,6 +76,7 @@ struct known {
 struct reader {
     char *ring;
     uint64_t first, next;       /* the clock when the ring was made, and the least that it can be now */
+    uint64_t seen;              /* what it was when it was read last: reading it takes it from those who count */
     uint32_t tail;
     uint32_t waiting_count;
     uint32_t written, view;     /* epochs: a file may have changed; a path may mean something else */
@@ -201,8 +202,10 @@ static int take(struct reader *reader, struct slot *slot, struct record *record,
     record->result = slot->result;
     record->process = slot->process;
     record->number = slot->number;
+    if (record->end > reader->seen)
+        reader->seen = __atomic_load_n(clock_of(reader), __ATOMIC_SEQ_CST);
     if (length >= PATH_ROOM || record->begin < reader->first || record->end <= record->begin ||
-        record->end > __atomic_load_n(clock_of(reader), __ATOMIC_SEQ_CST) || record->result > INT32_MAX ||
+        record->end > reader->seen || record->result > INT32_MAX ||
         (record->number != NR_OPEN && record->number != NR_OPENAT)) {
         reader->torn++;
         return 0;
