@@ -88,6 +88,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     left = here.settle()
     seen = describe(left)
     here.kill()
+    here.forget_rings()
     assert not left, f"left over after the test:\n{seen}"
     assert here.leftovers() == []
 

@@ -7,6 +7,7 @@ So a test can also say what must not be there afterwards (`World.leftovers`).
 from __future__ import annotations
 
 import contextlib
+import glob
 import gzip
 import hashlib
 import json
@@ -380,6 +381,22 @@ class World:
                     continue
             found.append(path)
         return sorted(str(path.relative_to(self.root)) for path in found)
+
+    def rings(self) -> list[str]:
+        """What runs of this world have in shared memory, where other tests' rings lie too: those with the id of a run
+        after which a journal or a record is named.
+        """
+        rings = glob.glob("/dev/shm/shark-*.ring")
+        if not rings:
+            return []
+        named = " ".join(path.name for name in ("store", "tmp", "runtime") for path in (self.root / name).rglob("*"))
+        return [ring for ring in rings if ring.removesuffix(".ring").split("-", 2)[2] in named]
+
+    def forget_rings(self) -> None:
+        """Remove what runs that were killed have left there; shark itself would, in a week."""
+        for ring in self.rings():
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(ring)
 
 
 SHARK = (sys.executable, "-m", "shark")

@@ -89,11 +89,11 @@ def test_a_child_that_ends_before_its_parent_tells_of_it(stopped: tuple[int, int
     pid, child = stopped
     events: list[Event] = []
     supervisor = Supervisor([events.append], Options(), lambda fd: Hashed("", ""))
-    supervisor.take(pid, [pid], None)
+    supervisor.lives.take(pid, [pid], None)
     os.kill(child, signal.SIGKILL)
     supervisor.handle(child, end_of(child))
     supervisor.handle(pid, AT_FORK)
-    assert supervisor.alive == 1
+    assert supervisor.tree.alive == 1
     assert [type(event) for event in events if event.process == 2] == [ProcessStarted, ProcessEnded]
     assert events[-1].signal == signal.SIGKILL
 
@@ -121,17 +121,17 @@ def test_a_command_whose_exit_stop_is_lost(stopped: tuple[int, int]) -> None:
     events: list[Event] = []
     told: list[int] = []
     supervisor = Supervisor([events.append], Options(), lambda fd: Hashed("", ""))
-    supervisor.take(pid, [pid], None)
-    supervisor.on_root_exit = lambda: told.append(pid)
+    supervisor.lives.take(pid, [pid], None)
+    supervisor.command.on_exit = lambda: told.append(pid)
     killed_in_its_stop(pid)
     kernel.resume(kernel.PTRACE_CONT, pid)  # as the loop does when the kill comes between its look and this
     os.kill(child, signal.SIGKILL)
-    supervisor.run()
+    supervisor.loop.run()
     assert told == [pid]
-    assert supervisor.root_status() == (-1, signal.SIGKILL)
-    supervisor.note_root_ended()
+    assert supervisor.command.status() == (-1, signal.SIGKILL)
+    supervisor.command.note_ended()
     ends = {event.process: event.signal for event in events if isinstance(event, ProcessEnded)}
     assert ends[1] == signal.SIGKILL
-    supervisor.release_root()
+    supervisor.command.release()
     with pytest.raises(ChildProcessError):
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)

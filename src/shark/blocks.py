@@ -90,14 +90,14 @@ class Block:
         """Begin to listen; tell what `process` and its descendants are and hold, as if they started now."""
         supervisor = self._supervisor
         self._root, self.pid = process.number, process.pid
-        living = [other for other in supervisor.processes() if self._descends(other.number)]
+        living = [other for other in supervisor.tree.processes() if self._descends(other.number)]
         self._members = {other.number for other in living}
         now = supervisor.tick()
         self._take(RunStarted(now, now, time.time_ns(), self.run, self._plan.argv, self._plan.cwd))
         self._clock = time.monotonic()
         supervisor.listen(self.hear)
         for other in living:
-            parent = supervisor.parents[other.number] if other is not process else 0
+            parent = supervisor.tree.parents[other.number] if other is not process else 0
             read = [os.fsencode(path) for path in sources] if other is process else []
             for event in seizing.describe(supervisor, other, parent, read):
                 self.hear(event)
@@ -109,7 +109,7 @@ class Block:
 
     def _descends(self, number: int) -> bool:
         while number and number != self._root:
-            number = self._supervisor.parents.get(number, 0)
+            number = self._supervisor.tree.parents.get(number, 0)
         return number == self._root
 
     def hear(self, event: Event) -> None:
@@ -135,7 +135,7 @@ class Block:
         """Whether the program has executed another one, or is just about to: what an exec closes, its own end of the
         conversation too, is closed before the exec is told.
         """
-        return self.replaced or self._supervisor.is_executing(self._root)
+        return self.replaced or self._supervisor.lives.is_executing(self._root)
 
     def _number(self, number: int) -> int:
         """The block's own process and the run's first one change places."""
@@ -176,7 +176,7 @@ class Block:
         self._values = about.get("values", {})
         self._seconds = time.monotonic() - self._clock
         supervisor.unlisten(self.hear)
-        for process in supervisor.processes():
+        for process in supervisor.tree.processes():
             if process.number in self._members:
                 self._let_go_of(process)
         now = supervisor.tick()

@@ -40,7 +40,7 @@ class Host:
         self._outer = outer
         self._asking: list[tuple[Wire, Process]] = []
         supervisor.waiter.requests = frozenset({int(signal.SIGIO)})
-        supervisor.on_request = self.attend
+        supervisor.loop.on_request = self.attend
 
     def admit(self, process: Process, fd: int) -> None:
         """A process of the run asks for a block, by the descriptor of its end of a conversation."""
@@ -140,25 +140,25 @@ class Session(Host):
         said = wire.receive() if wire else None
         if wire is None or said is None:
             return
-        self.supervisor.set_linger(said[1]["options"].get("linger", 5.0))
+        self.supervisor.loop.linger = said[1]["options"].get("linger", 5.0)
         try:
             prepared = prepare(said[1], within=False)
         except (SharkError, OSError) as problem:
             refuse(wire, problem)
             return
         try:
-            troubles = seizing.seize(self.supervisor, self._pid, self._spared)
+            hold = seizing.seize(self.supervisor, self._pid, self._spared)
         except Refused as problem:
             why, hint = explained(self._pid, problem)
             wire.send("refused", why=why, hint=hint)
             return
-        root = self.supervisor.processes()[0]
+        root = self.supervisor.tree.processes()[0]
         block = self.begin(wire, root, said[1], prepared)
         if block is None:
             return
-        for trouble in troubles:
+        for trouble in hold.troubles:
             self.supervisor.gap(0, "privilege", trouble)
-        seizing.go(self.supervisor)
+        hold.go()
         watch(self._control)
         self._trace()
 
@@ -172,7 +172,7 @@ class Session(Host):
     def attend(self) -> None:
         """Look at what was said, and at who has more to say."""
         for end in self._control.take_passed():
-            self._asking.append((Wire(end), self.supervisor.processes()[0]))
+            self._asking.append((Wire(end), self.supervisor.tree.processes()[0]))
             watch(self._asking[-1][0])
         super().attend()
 
@@ -182,27 +182,27 @@ class Session(Host):
             super().keep(block)
         else:
             self._last = block
-            self.supervisor.leaving = True
+            self.supervisor.loop.leaving = True
 
     def _trace(self) -> None:
         supervisor = self.supervisor
         try:
-            supervisor.run()
+            supervisor.loop.run()
         except Exception as problem:  # noqa: BLE001  told; the process is let go of by our end
             self._on_fault(problem)
         if self._last is not None:
             self._leave(self._last)
             return
-        supervisor.note_root_ended()
+        supervisor.command.note_ended()
         blocks, self.blocks = self.blocks, []
         for block in blocks:
             block.end({"recording": {"outcome": "ended"}})
-        supervisor.serve_while(lambda: _keep_all(blocks))
-        supervisor.release_root()
+        supervisor.loop.serve_while(lambda: _keep_all(blocks))
+        supervisor.command.release()
 
     def _leave(self, block: Block) -> None:
         """Let the process go, then make the record."""
-        self.supervisor.wind_down(_SETTLING)
+        self.supervisor.loop.wind_down(_SETTLING)
         ended = os.pidfd_open(os.getpid())
         try:
             if os.fork():

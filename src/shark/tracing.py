@@ -163,7 +163,7 @@ class Tracing:
             self._supervisor.tiering = tiering.Tiering(
                 self._supervisor, lambda: tiering.place_for_ring(run), plan.recorder
             )
-        self._supervisor.on_root_exit = self._on_root_exit
+        self._supervisor.command.on_exit = self._on_root_exit
         self._supervisor.on_fault = voice.fault_of
         self._supervisor.on_block = self._on_block
         self._host: Host | None = None
@@ -231,7 +231,7 @@ class Tracing:
     def seize(self, link: launcher.Link) -> None:
         """Take hold of the command, and let it start. Raises kernel.Failed."""
         link.ask()
-        self._supervisor.attach(link.target)
+        self._supervisor.lives.attach(link.target)
         begin = self._supervisor.tick()
         self._supervisor.emit(RunStarted(begin, begin, time.time_ns(), self._run, self._plan.argv, self._plan.cwd))
         for warning in self._scribe.wait_until_ready():
@@ -243,7 +243,7 @@ class Tracing:
     def serve(self, front: Front) -> None:
         """Tell a front process how it went, and let signals that came two ways through once."""
         self.front = front
-        self._supervisor.lets_through = front.lets_through
+        self._supervisor.command.lets_through = front.lets_through
 
     def abandon(self) -> None:
         """Nothing was traced: leave nothing behind."""
@@ -255,21 +255,21 @@ class Tracing:
     def trace(self) -> None:
         """Trace to the end; write manifests and record before the command's parent learns of its end."""
         supervisor = self._supervisor
-        supervisor.run()
+        supervisor.loop.run()
         if self._host is not None:
             self._host.end_all()
         if not self._done:
             self._end_root()
-            if supervisor.root_started:
+            if supervisor.command.started:
                 # Descendants of the command, if any, go on meanwhile: one of them may serve the files looked at.
-                supervisor.serve_while(self._finish)
+                supervisor.loop.serve_while(self._finish)
             else:
                 self.abandon()
         if self.front:
             self.front.done()
-        supervisor.release_root()
+        supervisor.command.release()
         self._voice.close()
-        if supervisor.alive and not self._failed:
+        if supervisor.tree.alive and not self._failed:
             self._go_on()
         self._drop_journal()
         self._close_recorder()
@@ -282,28 +282,28 @@ class Tracing:
 
     def let_go(self) -> None:
         """Something is broken in here: stay with the command, since without a tracer its calls would fail."""
-        self._supervisor.run_on()
+        self._supervisor.loop.run_on()
         if self.front:
             self.front.failed()
             self.front.done()
-        self._supervisor.release_root()
+        self._supervisor.command.release()
         self._close_recorder()
 
     def _end_root(self) -> None:
-        self._seconds = (self._supervisor.root_ending or time.monotonic()) - self._clock
+        self._seconds = (self._supervisor.command.ending or time.monotonic()) - self._clock
         self._traced = _in_words(self._supervisor.tell_traced())
-        self._supervisor.note_root_ended()
+        self._supervisor.command.note_ended()
         now = self._supervisor.tick()
         self._supervisor.emit(RunEnded(now, now, time.time_ns()))
 
     def _on_root_exit(self) -> None:
-        alone = self._supervisor.alive == 1
+        alone = self._supervisor.tree.alive == 1
         true_stderr = self._capturing.stderr() if self._capturing else None
         if true_stderr is not None:
             self._voice.lend(true_stderr, for_long=alone)
         else:
-            self._voice.borrow(self._supervisor.root_pid, for_long=alone)
-        if self._supervisor.root_pid == 1 and self._supervisor.root_started:
+            self._voice.borrow(self._supervisor.command.pid, for_long=alone)
+        if self._supervisor.command.pid == 1 and self._supervisor.command.started:
             # The end of process 1 kills all the others of its namespace, this one included: write before it happens.
             self._done = True
             self._end_root()
@@ -324,7 +324,7 @@ class Tracing:
         if self._kept and self._journal is not self._kept:
             self._scribe.drain()
             self._drop_journal()  # it is a part only, and the record needs the room
-        goes_on = not continues and not self._done and self._supervisor.alive > 0
+        goes_on = not continues and not self._done and self._supervisor.tree.alive > 0
         streams = self._captured(continues)
         report = self._scribe.finish(
             self._run, continues=continues, seconds=self._seconds, keep=goes_on, streams=streams
@@ -348,7 +348,7 @@ class Tracing:
         if self._capturing is None:
             return {}
         self._next = uuid7(time.time_ns(), os.urandom(10))
-        killed = not continues and self._supervisor.root_status()[1] > 0
+        killed = not continues and self._supervisor.command.status()[1] > 0
         try:
             return self._capturing.finish(self._next, killed=killed)
         except OSError as problem:
@@ -388,6 +388,6 @@ class Tracing:
             with contextlib.suppress(FileNotFoundError):
                 os.rename(former, self._journal_path)
                 os.rename(_settings_beside(former), _settings_beside(self._journal_path))
-        self._supervisor.run_on()
+        self._supervisor.loop.run_on()
         self._seconds = time.monotonic() - self._clock
         self._finish(first)

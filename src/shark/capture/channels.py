@@ -220,7 +220,7 @@ def enter_write_process(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish
 
 
 def _share_with(s: Supervisor, process: Process, pid: int, access: int) -> None:
-    other = next((other for other in s.processes() if pid in other.tids), None)
+    other = next((other for other in s.tree.processes() if pid in other.tids), None)
     if other is not None and other is not process:
         key = b"memory:of:%d" % other.number
         s.holdings.share(process, Held("memory", key, access))

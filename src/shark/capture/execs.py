@@ -25,12 +25,12 @@ def enter_exec(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
     name = kernel.read_path(task.tid, a[1])
     begin = s.tick()
     used = b"" if not name else s.places.used(task, a[0], name)
-    s.exec_names[task.tid] = (begin, used)
+    s.lives.exec_names[task.tid] = (begin, used)
     if task.process.started:
         s.holdings.at_exec_entry(task.process)
 
     def finish(s: Supervisor, task: Task, result: int) -> Later | None:
-        s.exec_names.pop(task.tid, None)
+        s.lives.exec_names.pop(task.tid, None)
         process = task.process
         if result not in (-errno.ENOENT, -errno.ENOTDIR) or not used or not process.started or used in process.seen:
             return None

@@ -189,10 +189,10 @@ class Holdings:
 
         This must be asked while the writer stands still: a reader that closes the file now has read nothing new.
         """
-        number, task_of = stat.id[:2], self._s.task_of
+        number, task_of = stat.id[:2], self._s.tree.task_of
         gone = [
             other
-            for other in self._s.processes()
+            for other in self._s.tree.processes()
             if number in other.holds.read and other is not process and not holds_file(task_of(other).tid, number)
         ]
         for other in gone:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat as stat_bits
 
-from shark.capture import kernel, look
+from shark.capture import kernel, look, preimage
 from shark.capture.tasks import Finish, Later, Task
 from shark.events import (
     WRITE,
@@ -65,7 +65,7 @@ def enter_rename(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None
 
         return finish
 
-    return s.before(task, a[2], new, prepared, follow=False, discards=not exchanged)
+    return preimage.before(s, task, a[2], new, prepared, follow=False, discards=not exchanged)
 
 
 def _outside(s: Supervisor, task: Task, old: bytes, new: bytes, moved: Stat) -> bytes:
@@ -186,7 +186,7 @@ def enter_remove(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None
 
         return finish
 
-    return s.before(task, a[0], name, prepared, follow=False, discards=True)
+    return preimage.before(s, task, a[0], name, prepared, follow=False, discards=True)
 
 
 def enter_truncate(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
@@ -207,7 +207,7 @@ def enter_truncate(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | No
 
         return finish
 
-    return s.before(task, kernel.AT_FDCWD, name, prepared, follow=True, discards=False)
+    return preimage.before(s, task, kernel.AT_FDCWD, name, prepared, follow=True, discards=False)
 
 
 def enter_empty(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:

@@ -8,7 +8,7 @@ import stat as stat_bits
 import struct
 from functools import partial
 
-from shark.capture import kernel, look
+from shark.capture import kernel, look, preimage
 from shark.capture.tasks import AtOnce, Finish, Later, Process, Task
 from shark.events import LIST, READ, WRITE, Before, Missing, Opened, Sighting
 from shark.tuples import TYPE_CHECKING
@@ -61,7 +61,8 @@ def _enter(s: Supervisor, task: Task, dirfd: int, name: bytes, flags: int) -> Fi
         return partial(_finish_read, dirfd, name, flags, begin)
     if flags & _O_TMPFILE or flags & (os.O_CREAT | os.O_EXCL) == os.O_CREAT | os.O_EXCL or name in _SINKS:
         return partial(_finish_write, dirfd, name, flags, None, begin)
-    return s.before(
+    return preimage.before(
+        s,
         task,
         dirfd,
         name,
@@ -82,7 +83,7 @@ def _finish_read(
         return _unseen(s, task, dirfd, name, begin, READ)
     path, stat = seen
     if s.keeper.is_endangered(stat):
-        s.save_first(task, result, stat)
+        preimage.save_first(task, result, stat)
     named = _other_named(s, task, dirfd, name, stat) if len(process.tids) > 1 else None
     if stat.regular and not flags & os.O_CLOEXEC:
         process.holds.may_read = True

@@ -12,8 +12,12 @@ from collections.abc import Callable
 
 from shark.capture import kernel
 from shark.events import READ, WRITE, Before
-from shark.tuples import NamedTuple
+from shark.tuples import TYPE_CHECKING, NamedTuple
 from shark.values import FileId, Stat
+
+if TYPE_CHECKING:
+    from shark.capture.supervisor import Supervisor
+    from shark.capture.tasks import Finish, Task
 
 
 class Hashed(NamedTuple):
@@ -129,3 +133,39 @@ class Keeper:
         if after is None or after.version != stat.version:
             return Hashed("", "it changed while it was hashed")
         return hashed
+
+
+def before(
+    s: Supervisor,
+    task: Task,
+    dirfd: int,
+    name: bytes,
+    prepared: Callable[[Before | None], Finish],
+    *,
+    follow: bool,
+    discards: bool,
+) -> Finish | None:
+    """Find out what a call is about to change, hash it if that must be, and go on with `prepared`.
+
+    Hashing goes to a worker; the task is then held, and None returned.
+    """
+    stat = s.places.stat(task, dirfd, name, follow=follow)
+    if stat is None:
+        return prepared(None)
+    keeper = s.keeper
+    needed = keeper.needed(stat, discards=discards)
+    fd = s.places.open_path(task, dirfd, name, follow=follow) if needed else None
+    if fd is None:
+        return prepared(keeper.before(stat))
+    if s.fuse:
+        return prepared(keeper.save(fd, stat))  # this is a worker already
+    s.hold(task, lambda: prepared(keeper.save(fd, stat)), s.entered)
+    return None
+
+
+def save_first(task: Task, fd: int, stat: Stat) -> None:
+    """Have the file behind a descriptor that a call has given hashed before the thread can read it."""
+    try:
+        task.saves = os.open(b"/proc/%d/fd/%d" % (task.tid, fd), os.O_PATH | os.O_CLOEXEC), stat
+    except OSError:
+        return  # it was killed

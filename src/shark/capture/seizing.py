@@ -43,28 +43,21 @@ class Refused(Exception):
         self.tracer = tracer
 
 
-def seize(s: Supervisor, pid: int, spared: Collection[int] = ()) -> list[str]:
-    """Take hold of a process with all its threads and descendants, but for processes in `spared`, and hold them.
-
-    Returns what could not be had of the descendants, as sentences. `go` lets them go on. Raises Refused.
-    """
-    hold = _Hold(s, {*spared, os.getpid()})
+def seize(s: Supervisor, pid: int, spared: Collection[int] = ()) -> Hold:
+    """Take hold of a process with all its threads and descendants, but for processes in `spared`. Raises Refused."""
+    hold = Hold(s, {*spared, os.getpid()})
     hold.take(pid, None)
     hold.take_descendants()
-    s.held_stops = hold.stops()
-    return hold.troubles
+    hold.wait()
+    return hold
 
 
-def go(s: Supervisor) -> None:
-    """Let all go on that `seize` holds, with whatever they were stopped for."""
-    stops, s.held_stops = s.held_stops, []
-    for tid, status in stops:
-        s.handle(tid, status)
+class Hold:
+    """What stands still until `go`. `troubles`: what could not be had of the descendants, as sentences."""
 
-
-class _Hold:
     def __init__(self, s: Supervisor, spared: set[int]) -> None:
         self._s = s
+        self._stops: list[tuple[int, int]] = []
         self._spared = spared
         self._processes: dict[int, Process] = {}
         self._waited: set[int] = set()
@@ -93,8 +86,8 @@ class _Hold:
         if not tids:
             raise refused or Refused(3, 0)  # ESRCH
         self._waited |= tids
-        self._s.interrupted |= tids
-        self._processes[pid] = self._s.take(pid, tids, parent)
+        self._s.lives.interrupted |= tids
+        self._processes[pid] = self._s.lives.take(pid, tids, parent)
 
     def take_descendants(self) -> None:
         """Seize the children of what was seized, until there are no more."""
@@ -119,9 +112,8 @@ class _Hold:
                     if os.path.exists(f"/proc/{pid}/exe"):
                         self.troubles.append(f"process {pid}, a child of process {parent}, is not seen: {problem}")
 
-    def stops(self) -> list[tuple[int, int]]:
-        """Wait until every thread has come to its first stop, and stay there; the stops, in their order."""
-        found: list[tuple[int, int]] = []
+    def wait(self) -> None:
+        """Wait until every thread has come to its first stop, to stay there."""
         deadline = time.monotonic() + PATIENCE
         while self._waited and time.monotonic() < deadline:
             tid, status = os.waitpid(-1, os.WNOHANG | kernel.WALL)
@@ -129,8 +121,13 @@ class _Hold:
                 self._s.waiter.sleep_for_stop(deadline)
                 continue
             self._waited.discard(tid)
-            found.append((tid, status))
-        return found
+            self._stops.append((tid, status))
+
+    def go(self) -> None:
+        """Let all go on, in the order in which they stopped, with whatever they were stopped for."""
+        stops, self._stops = self._stops, []
+        for tid, status in stops:
+            self._s.handle(tid, status)
 
 
 def _threads(pid: int) -> list[int]:
@@ -165,7 +162,7 @@ def describe(s: Supervisor, process: Process, parent: int, sources: Iterable[byt
     Inherited accesses are its descriptors, the files that are mapped, the script that it runs, and `sources`: what it
     is known to have read before.
     """
-    task = s.task(process)
+    task = s.tree.task(process)
     now = s.tick()
     yield ProcessStarted(now, now, process.number, parent, process.pid, time.time_ns(), 0)
     image = _image(s, task)

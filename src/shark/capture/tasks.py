@@ -159,3 +159,39 @@ class Task:
         if before is not None and before.cwd:
             self.cwd, self.cwd_epoch = before.cwd, before.cwd_epoch
         self.restore: Callable[[int], None] | None = None  # puts back what was changed in a clone call, given a tid
+
+
+class Tree:
+    """Who of the run is alive: all its threads by their ids; and of each process the number of its parent, for good."""
+
+    def __init__(self) -> None:
+        self.tasks: dict[int, Task] = {}
+        self.parents: dict[int, int] = {}
+
+    def processes(self) -> list[Process]:
+        """The processes that are alive, by their numbers."""
+        found = {task.process.number: task.process for task in tuple(self.tasks.values())}  # workers ask as well
+        return [found[number] for number in sorted(found)]
+
+    @property
+    def alive(self) -> int:
+        """How many processes are alive, the command's own among them."""
+        return len({task.process.number for task in self.tasks.values()})
+
+    @property
+    def settled(self) -> bool:
+        """True unless a thread has something changed in it that is still to be put back."""
+        return not any(task.restore for task in self.tasks.values())
+
+    def task(self, process: Process) -> Task:
+        """A thread of a process that is alive. Raises KeyError when none is."""
+        return self.tasks[process.pid if process.pid in self.tasks else min(process.tids, default=0)]
+
+    def task_of(self, process: Process) -> Task:
+        """A thread of a process; one that is gone, if none is alive.
+
+        A main thread that has ended before others is still there, but has no files and no directory any more.
+        """
+        tids = process.tids - process.exiting if process.exiting else process.tids
+        tid = process.pid if process.pid in tids else min(tids, default=process.pid)
+        return self.tasks.get(tid) or Task(tid, process)

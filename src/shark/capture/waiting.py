@@ -89,7 +89,7 @@ class Waiter:
         return None if found is None else (found.si_pid, found.si_status << 8 | 0x7F)
 
     def _ended(self) -> tuple[int, int] | None:
-        # A look first: the command must not be reaped, and its end may come unannounced (see _on_ended).
+        # A look first: the command must not be reaped, and its end may come unannounced (see Lives.at_end).
         found = os.waitid(os.P_ALL, 0, _ENDED)
         return None if found is None else self._take(found)
 

@@ -14,6 +14,7 @@ from shark.recorder.native import Native
 from shark.recorder.patterns import JUMP, LONGEST, SYSCALL, Fit, fit_of
 from shark.recorder.registers import NONE, Registers
 from shark.recorder.ring import Record, Ring, Slot
+from shark.recorder.siblings import Siblings
 from shark.recorder.sites import Site, Sites
 from shark.recorder.space import Space
 from shark.tuples import TYPE_CHECKING, NamedTuple
@@ -51,6 +52,8 @@ class Recorder:
         self._s = supervisor
         self._native = native
         self._ring = ring
+        self._task_of = supervisor.tree.task_of
+        self._siblings = Siblings(supervisor)
         self._names = Names(supervisor.places)
         self._sites = Sites()
         self._processes: dict[int, Process] = {}  # the hot ones, by their numbers
@@ -85,7 +88,7 @@ class Recorder:
                 return self._heat_among_threads(task, at, fit)
             return self._heat(task, at, fit)
         except injecting.Went as went:
-            self._s.went(task, went.status)
+            self._siblings.went(task, went.status)
             return True
         except OSError:
             process.never_hot = True  # it is ending, or hides its memory
@@ -94,9 +97,9 @@ class Recorder:
     def _heat_among_threads(self, task: Task, at: Registers, fit: Fit) -> bool:
         """The same for a process with several threads: none may run while its code is changed."""
         try:
-            return self._s.siblings_stopped(task) and self._heat(task, at, fit)
+            return self._siblings.stopped(task) and self._heat(task, at, fit)
         finally:
-            self._s.siblings_go()
+            self._siblings.go()
 
     def _heat(self, task: Task, at: Registers, fit: Fit) -> bool:
         process = task.process
@@ -270,7 +273,7 @@ class Recorder:
             if 0 <= record.result <= max(process.holds.writing, default=-1):
                 doubtful[process.number] = process
         for process in doubtful.values():
-            self._s.holdings.at_readings(self._s.task_of(process))
+            self._s.holdings.at_readings(self._task_of(process))
             self.refresh(process)
         self._turns += 1
         if not self._turns % _TURNS:
@@ -291,7 +294,7 @@ class Recorder:
 
     def _tell(self, process: Process, record: Record) -> None:
         s = self._s
-        task = s.task_of(process)
+        task = self._task_of(process)
         used = self._names.used(task, record.dirfd, record.base, record.name)
         if record.result < 0:
             if used and used not in process.seen:
