@@ -6,13 +6,16 @@ import json
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from shark import jsontext
 from shark.checking.verify import Checked, Verification, verify
+from shark.model.manifest import summary
 
 from .world import World
 
@@ -254,6 +257,57 @@ class TestWithoutStore:
         found = one(world, "out.csv")
         assert found.state == "ok"
         assert "summary" in found.problem
+
+
+class TestSummaries:
+    """Of outputs whose whole manifest does not fit into an attribute, as is usual for R and GDAL on ext4."""
+
+    def make(self, world: World, *, compressed: bool) -> None:
+        chain(world)
+        for name in ("mid.csv", "out.csv"):
+            summarise(world.path(name), compressed=compressed)
+
+    @pytest.mark.parametrize("compressed", [True, False])
+    @pytest.mark.parametrize("store", [True, False])
+    def test_a_tree_that_was_moved(self, world: World, tmp_path: Path, compressed: bool, store: bool) -> None:
+        """Inputs are found relative to the output, wherever it is known where that was."""
+        self.make(world, compressed=compressed)
+        if not store:
+            shutil.rmtree(world.directory / "store")
+        shutil.move(world.files, tmp_path / "moved")
+        world.files = tmp_path / "moved"
+        assert states(ask(world, "."), world) == {"mid.csv": "ok", "out.csv": "ok"}
+        world.put("fit.py", "other\n")
+        known = compressed or store
+        assert one(world, "out.csv").state == ("input-modified" if known else "ok")
+        assert ("summary" in one(world, "out.csv").problem) != known
+
+    def test_a_sidecar_has_the_rest(self, world: World) -> None:
+        """Without the store, a summary whose whole manifest lies beside the file is as good as that."""
+        chain(world)
+        text = os.getxattr(world.path("out.csv"), "user.shark")
+        world.put(".out.csv.shark", text.decode())
+        summarise(world.path("out.csv"), compressed=False)
+        shutil.rmtree(world.directory / "store")
+        world.put("fit.py", "other\n")
+        assert one(world, "out.csv").state == "input-modified"
+
+    def test_of_another_run(self, world: World) -> None:
+        """A compressed manifest that is not of the summary's run is told, and the store's record goes before it."""
+        self.make(world, compressed=True)
+        os.setxattr(world.path("out.csv"), "user.shark.zlib", os.getxattr(world.path("mid.csv"), "user.shark.zlib"))
+        world.put("fit.py", "other\n")
+        found = one(world, "out.csv")
+        assert found.state == "input-modified"
+        assert "another run" in found.problem
+
+
+def summarise(path: Path, *, compressed: bool) -> None:
+    """Put a summary in the place of a manifest, as where the file system has little room."""
+    text = os.getxattr(path, "user.shark")
+    os.setxattr(path, "user.shark", jsontext.dumps(summary(json.loads(text), text)))
+    if compressed:
+        os.setxattr(path, "user.shark.zlib", zlib.compress(text))
 
 
 class TestFolded:
