@@ -212,6 +212,27 @@ def test_runs_that_made_the_same_bytes(shark: Shark):
     assert found.sources == {"first.in", "second.in"}
 
 
+def test_a_pipeline_that_is_run_every_night(shark: Shark):
+    """A file that carries its manifest has one maker, and so has an input whose run was recorded, made again or not."""
+    (shark.work / "raw.txt").write_text("b\na\n")
+    for night in ("first", "second", "third"):
+        shark.run("sort", "raw.txt", "-o", "sorted.txt", options=("--name", night))
+        shark.run("uniq", "sorted.txt", "last.txt", options=("--name", night))  # of the same bytes as sorted.txt
+    found = up(shark, "last.txt")
+    assert {n["name"] for n in found.nodes.values() if n["kind"] == "run"} == {"third"}
+    assert found.flow == {
+        ("raw.txt", "input", "<sort>"),
+        ("<sort>", "output", "sorted.txt"),
+        ("sorted.txt", "input", "<uniq>"),
+        ("<uniq>", "output", "last.txt"),
+    }
+    assert "candidates" not in found.file("sorted.txt")
+    [maker] = [edge["from"] for edge in found.edges if found.name(edge["to"]) == "sorted.txt"]
+    shark("strip", "--quiet", "sorted.txt")
+    shark("forget", "--quiet", maker)
+    assert ("<sort>", "output?", "sorted.txt") in up(shark, "last.txt").flow  # nothing else is known of its maker
+
+
 def test_an_empty_file_is_no_link(shark: Shark):
     """All empty files have the same bytes: they lead nowhere but to their own path."""
     shark.run("touch", "a.empty")
