@@ -20,6 +20,8 @@ DEEPEST = 80
 """Branches of a tree take no more columns than this."""
 PACKAGES = 20
 """So many packages are shown of a run's software, unless the look is verbose."""
+SEMAPHORE = "/dev/shm/sem."
+"""Files whose paths begin so hold a number, but no data (sem_overview(7)): a pool of Python's makes several."""
 
 
 def add_log(page: Page, runs: Iterable[Document]) -> None:
@@ -218,10 +220,13 @@ def _steps(page: Page, record: Document, argv: list[str]) -> None:
     reads: dict[float | int | None, dict[str, None]] = {}
     writes: dict[float | int | None, dict[str, None]] = {}
     idle = _unwritten(files.values())
+    gone = {text(file, "path") for file in files.values() if value(file, "removed") is True}
     for edge in each(record, "edges"):
         file = files.get(number(edge, "file"))
         access = texts(edge, "access") or [text(edge, "access")]
         if file is None or text(file, "role") not in MATTERS or text(file, "kind") not in {"", "file"}:
+            continue
+        if text(file, "path").startswith(SEMAPHORE):
             continue
         for kinds, table in ((READS, reads), (WRITES, writes)):
             written = kinds is WRITES and (number(edge, "file"), number(edge, "version")) not in idle
@@ -240,7 +245,8 @@ def _steps(page: Page, record: Document, argv: list[str]) -> None:
             Span(f"{n:>4}  ", "label"), *(cut(said, max(room, 24), page.look.sign("more")) if room else said), hang=6
         )
         for table, label in ((reads, "reads"), (writes, "writes")):
-            if names := list(table.get(n, ())):
+            # Temporary files come last: they must not hide what the step was for.
+            if names := sorted(table.get(n, ()), key=gone.__contains__):
                 page.line(Span(f"{label:<7}", "dim"), *_names(page, names), indent=6, hang=7)
 
 
