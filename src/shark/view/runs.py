@@ -20,8 +20,6 @@ DEEPEST = 80
 """Branches of a tree take no more columns than this."""
 PACKAGES = 20
 """So many packages are shown of a run's software, unless the look is verbose."""
-SEMAPHORE = "/dev/shm/sem."
-"""Files whose paths begin so hold a number, but no data (sem_overview(7)): a pool of Python's makes several."""
 
 
 def add_log(page: Page, runs: Iterable[Document]) -> None:
@@ -226,7 +224,7 @@ def _steps(page: Page, record: Document, argv: list[str]) -> None:
         access = texts(edge, "access") or [text(edge, "access")]
         if file is None or text(file, "role") not in MATTERS or text(file, "kind") not in {"", "file"}:
             continue
-        if text(file, "path").startswith(SEMAPHORE):
+        if words.is_semaphore(text(file, "path")):
             continue
         for kinds, table in ((READS, reads), (WRITES, writes)):
             written = kinds is WRITES and (number(edge, "file"), number(edge, "version")) not in idle
