@@ -757,6 +757,21 @@ def test_as_another_user_by_setpriv(world: World, mode: str) -> None:
         assert (done.returncode, done.stderr) == (status, b"")
 
 
+@pytest.mark.root
+def test_standard_output_that_another_user_opened(world: World, mode: str) -> None:
+    """A file in a folder that the user may not enter was not removed by anybody: what was written there is unknown."""
+    need_root()
+    world.write("in", CONTENT)
+    nobody = world.become_nobody()
+    hidden = world.work / "hidden"
+    hidden.mkdir(mode=0o700)
+    with (hidden / "log").open("wb") as log:
+        run = world.run(["tee", "out"], mode=mode, stdin=CONTENT, stdout=log, **nobody)
+    assert (run.status, (hidden / "log").read_bytes()) == (0, CONTENT)
+    assert run.outputs == {"out": digest(CONTENT)}
+    assert run.gaps == {"unreadable"}
+
+
 def test_nothing_stays_behind(world: World, mode: str) -> None:
     """When the parent goes on, the supervisor is about to end: nothing of the run is left after a moment."""
     run = world.run(["sh", "-c", "echo 1 > out"], mode=mode)

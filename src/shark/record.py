@@ -219,7 +219,10 @@ def _look_at(questions: Sequence[Question], facts: Facts) -> dict[bytes, hashing
     for n, path in questions:
         found = statx_owned(path)
         if found is None:
-            stats[n] = None
+            if _is_hidden(path):
+                facts.hidden.add(n)
+            else:
+                stats[n] = None
             continue
         state, uid, ctime = found
         stats[n] = state
@@ -231,6 +234,17 @@ def _look_at(questions: Sequence[Question], facts: Facts) -> dict[bytes, hashing
         if own[dev]:
             seen[path] = take(path, state, uid, ctime)
     return seen
+
+
+def _is_hidden(path: bytes) -> bool:
+    """Tell whether shark may not even look for a file, as where another user opened it for the run: it is not gone."""
+    try:
+        os.lstat(path)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _given(plan: Sequence[HashTask], model: RunModel, facts: Facts) -> Iterator[Given]:
