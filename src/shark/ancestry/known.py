@@ -113,8 +113,16 @@ class Known:
         if content.sha256 == EMPTY:
             found = [entry for entry in found if entry[1].path == content.path]
             total = len(found)
-        likely = _likely(found, content.path, user)
-        return likely, total if total > len({run for run, _ in found}) else len(likely)
+        count = len({run for run, _ in found})
+        likely = _likely(self._no_copies(found, content), content.path, user)
+        return likely, total if total > count else len(likely)
+
+    def _no_copies(self, found: list[tuple[str, Content]], content: Content) -> list[tuple[str, Content]]:
+        """Leave out what was made elsewhere when the content was known to be at its path: copies of it, perhaps."""
+        if all(made.path == content.path for _, made in found):
+            return found
+        first = self.recorded.first_use(content) or NOW
+        return [(run, made) for run, made in found if made.path == content.path or run < first]
 
 
 def _likely(found: Iterable[tuple[str, Content]], path: bytes, user: str) -> list[Maker]:

@@ -11,7 +11,7 @@ from shark.checking import claims
 from shark.checking.carried import Claim
 from shark.checking.claims import Known
 from shark.checking.inputs import Input, Inputs, Where
-from shark.checking.walking import Found, find
+from shark.checking.walking import Found, controlled, find
 from shark.store import files
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def _lacking(argument: bytes, gone: set[bytes], known: Sequence[Known], records:
     runs = {claim.run for claim in claimed}
     elsewhere = {(claim.run, claim.path) for claim in claimed}
     for path in sorted(gone):
-        if os.path.lexists(path):
+        if os.path.lexists(path) or controlled(path, top):
             continue  # a link stands there now, say
         version = records.made(path=path)[0]
         text = path.decode("utf-8", "surrogateescape")

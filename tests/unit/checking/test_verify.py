@@ -231,6 +231,17 @@ class TestMoved:
         assert one(world, "out.csv").state == "input-missing"
 
 
+def test_version_control_is_left_out(world: World) -> None:
+    """As by inspect: its files are no files without a manifest, and none of them is missing."""
+    chain(world)
+    world.put(".git/HEAD", "ref: refs/heads/main\n")
+    world.run([], {".git/index": "index\n", "made.csv": "made\n"}, attach="none")
+    world.path(".git/index").unlink()
+    answer = ask(world, ".")
+    assert states(answer, world) == {"mid.csv": "ok", "out.csv": "ok", "made.csv": "ok"}
+    assert answer.without == 2  # in.csv and fit.py
+
+
 class TestWithoutStore:
     def test_attributes_alone(self, world: World) -> None:
         chain(world)
