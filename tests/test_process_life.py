@@ -700,13 +700,17 @@ def test_one_line_on_a_terminal(terminal: Terminal, world: World) -> None:
 def test_inside_another_run(shark_run: SharkRun, world: World) -> None:
     """`shark run` inside a run executes its command, keeps its status, and is a sub-run with an id of its own."""
     world.write("in", CONTENT)
-    inner = " ".join(f"'{word}'" for word in world.command(["sh", "-c", "cat in > inner; exit 5"]))
+    called = ["--name", "step", "--tag", "stage=2"]
+    inner = " ".join(f"'{word}'" for word in world.command(["sh", "-c", "cat in > inner; exit 5"], *called))
     run = shark_run(["sh", "-c", f"{inner}; echo $?; cat inner > outer"])
     assert run.status == 0
     assert run.stdout == b"5\n"
     [outer] = [record for record in run.records if "subruns" in record]
     [subrun] = outer["subruns"]
     assert subrun["run"] != outer["id"]
+    [step] = [record for record in run.records if record["id"] == subrun["run"]]
+    assert (step["name"], step["tags"], step["parent"]) == ("step", {"stage": "2"}, outer["id"])
+    assert "values" not in step
     assert {Path(output["path"]).name for output in outer["outputs"]} >= {"outer"}
     assert attached(world.work / "inner")
     assert attached(world.work / "outer")

@@ -124,8 +124,8 @@ def _finish(
         outcome = Outcome(record)
         _attach(record, model, settings, outcome, hashed, cache)
         for subrun in model.subruns:
-            inner = build_record(model, facts, header.of_subrun(subrun.run), within=subrun)
-            inner = names_masked(inner, settings.secrets)
+            inner_header = header.of_subrun(subrun.run, *said.called(store, subrun.run))
+            inner = names_masked(build_record(model, facts, inner_header, within=subrun), settings.secrets)
             for entry in inner["outputs"]:
                 if "attached" not in entry:
                     entry["attached"], entry["why"] = "none", "the manifest of the outer run is attached"

@@ -116,11 +116,13 @@ class Header:
         self.ignored = ignored
         self.rules = rules
 
-    def of_subrun(self, run: str) -> Header:
+    def of_subrun(self, run: str, name: str = "", tags: Mapping[str, str] | None = None) -> Header:
         """The header of the record of a run inside this one."""
         return Header(
             run,
             self.shark,
+            name=name,
+            tags=tags,
             parent=self.id,
             home=self.home,
             mask=self.mask,
