@@ -187,12 +187,19 @@ def _state(one: Known, inputs: set[str]) -> State:
 
 
 def _absent(argument: bytes, records: Records, answer: Verification) -> None:
-    """An argument that is not there: missing, if it was an output."""
-    path = os.path.join(os.path.realpath(os.path.dirname(argument) or b"."), os.path.basename(argument))
+    """An argument that is not there: missing, if it was an output or had outputs below it."""
+    name = argument.rstrip(b"/")
+    path = os.path.join(os.path.realpath(os.path.dirname(name) or b"."), os.path.basename(name))
     made = records.made(path=path)
+    below = sorted(records.below(path)) if name and not made else []
+    makers = [(gone, records.made(path=gone)[0].run) for gone in below]
+    lacking = [(gone, run) for gone, run in makers if not _taken(run, gone, records)]
     if made:
         answer.files.append(Checked(os.fsdecode(argument), "missing", made[0].run, "store"))
-    else:
+    for gone, run in lacking:
+        shown = os.fsdecode(os.path.join(name, os.path.relpath(gone, path)))
+        answer.files.append(Checked(shown, "missing", run, "store"))
+    if not made and not lacking:
         answer.unlisted.append((os.fsdecode(argument), "no such file, and no run is known to have made it"))
 
 

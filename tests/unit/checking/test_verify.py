@@ -231,6 +231,18 @@ class TestMoved:
         assert one(world, "out.csv").state == "input-missing"
 
 
+@pytest.mark.parametrize("name", ["results", "results/"])
+def test_a_directory_that_is_gone(world: World, name: str) -> None:
+    """All outputs below it are missing, but not what a later run used up."""
+    world.run([], {"results/a.csv": "a\n", "results/deep/b.csv": "b\n", "results/tmp.csv": "tmp\n"})
+    world.run(["results/tmp.csv"], {"c.csv": "c\n"}, removes=["results/tmp.csv"])
+    shutil.rmtree(world.path("results"))
+    answer = ask(world, f"{world.files}/{name}")
+    assert states(answer, world) == {"results/a.csv": "missing", "results/deep/b.csv": "missing"}
+    nothing = verify([b""], world.contents(), world.records())
+    assert (nothing.files, len(nothing.unlisted)) == ([], 1)
+
+
 def test_version_control_is_left_out(world: World) -> None:
     """As by inspect: its files are no files without a manifest, and none of them is missing."""
     chain(world)
