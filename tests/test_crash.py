@@ -93,6 +93,26 @@ def recover(world: World) -> Run:
     return world.finished(done.returncode, done.stdout, done.stderr)
 
 
+def test_what_was_asked_of_a_killed_run(world: World, mode: str) -> None:
+    """Its name and tags are in the record, and its manifests go where they were to go, if anywhere."""
+    told = world.work / "told"
+    os.mkfifo(told)
+    script = "echo a > kept; echo b > left.log; echo ready > told; exec sleep 60"
+    options = ["--name", "nightly", "--tag", "site=a", "--attach", "sidecar", "--ignore", "*.log"]
+    command = world.command(["sh", "-c", script], *options, mode=mode)
+    with subprocess.Popen(command, cwd=world.work, env=world.env, stdin=subprocess.DEVNULL) as process:
+        assert told.read_bytes() == b"ready\n"
+        supervisor = supervisor_of(process)
+        signal.pidfd_send_signal(supervisor, signal.SIGKILL)
+        os.close(supervisor)
+        process.wait(60)
+    record = recover(world).record
+    assert (record["name"], record["tags"]) == ("nightly", {"site": "a"})
+    attached = {os.path.basename(output["path"]): output["attached"] for output in record["outputs"]}
+    assert attached == {"kept": "sidecar", "left.log": "none"}
+    assert list((world.store / "journals").iterdir()) == []
+
+
 READER = """
 import os, sys
 os.chdir("below")

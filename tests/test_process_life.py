@@ -700,13 +700,17 @@ def test_one_line_on_a_terminal(terminal: Terminal, world: World) -> None:
 def test_inside_another_run(shark_run: SharkRun, world: World) -> None:
     """`shark run` inside a run executes its command, keeps its status, and is a sub-run with an id of its own."""
     world.write("in", CONTENT)
-    inner = " ".join(f"'{word}'" for word in world.command(["sh", "-c", "cat in > inner; exit 5"]))
+    called = ["--name", "step", "--tag", "stage=2"]
+    inner = " ".join(f"'{word}'" for word in world.command(["sh", "-c", "cat in > inner; exit 5"], *called))
     run = shark_run(["sh", "-c", f"{inner}; echo $?; cat inner > outer"])
     assert run.status == 0
     assert run.stdout == b"5\n"
     [outer] = [record for record in run.records if "subruns" in record]
     [subrun] = outer["subruns"]
     assert subrun["run"] != outer["id"]
+    [step] = [record for record in run.records if record["id"] == subrun["run"]]
+    assert (step["name"], step["tags"], step["parent"]) == ("step", {"stage": "2"}, outer["id"])
+    assert "values" not in step
     assert {Path(output["path"]).name for output in outer["outputs"]} >= {"outer"}
     assert attached(world.work / "inner")
     assert attached(world.work / "outer")
@@ -755,6 +759,21 @@ def test_as_another_user_by_setpriv(world: World, mode: str) -> None:
         argv = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *command]
         done = subprocess.run(argv, cwd=world.work, env=world.env, capture_output=True, timeout=60)
         assert (done.returncode, done.stderr) == (status, b"")
+
+
+@pytest.mark.root
+def test_standard_output_that_another_user_opened(world: World, mode: str) -> None:
+    """A file in a folder that the user may not enter was not removed by anybody: what was written there is unknown."""
+    need_root()
+    world.write("in", CONTENT)
+    nobody = world.become_nobody()
+    hidden = world.work / "hidden"
+    hidden.mkdir(mode=0o700)
+    with (hidden / "log").open("wb") as log:
+        run = world.run(["tee", "out"], mode=mode, stdin=CONTENT, stdout=log, **nobody)
+    assert (run.status, (hidden / "log").read_bytes()) == (0, CONTENT)
+    assert run.outputs == {"out": digest(CONTENT)}
+    assert run.gaps == {"unreadable"}
 
 
 def test_nothing_stays_behind(world: World, mode: str) -> None:

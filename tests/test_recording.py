@@ -536,9 +536,9 @@ def test_the_tracer_is_killed(world: World) -> None:
     )
     assert lines == ["True 0"]
     assert subprocess.run([*world.shark, "recover"], env=world.env, capture_output=True).returncode == 0
-    by_name = {record.get("name", "recovered"): outputs(record) for record in world.finished(0, b"", b"").records}
+    by_name = {record["name"]: outputs(record) for record in world.finished(0, b"", b"").records}
     assert by_name["again"] == {"anew"}
-    assert "out" in by_name["recovered"]
+    assert "out" in by_name["block"]  # recovered
 
 
 def test_the_programs_own_children_are_its_own(world: World) -> None:

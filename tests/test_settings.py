@@ -7,6 +7,7 @@ import json
 import os
 import re
 import select
+import shlex
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -165,6 +166,16 @@ class TestHooks:
         run = shark_run(["true"])
         assert run.status == 125
         assert b"shark config --trust" in run.stderr
+
+    def test_the_advice_can_be_pasted(self, shark_run: SharkRun, world: World) -> None:
+        """Whatever the folder is called."""
+        folder = world.work / "my study's"
+        folder.mkdir()
+        (folder / "shark.toml").write_text('before = [{command = "true", required = true}]')
+        run = shark_run(["true"], cwd=folder)
+        assert run.status == 125
+        words = shlex.split(run.stderr.decode().splitlines()[-1])
+        assert words[-3:] == ["config", "--trust", str(folder)]
 
 
 class TestRedaction:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 
 from shark.errors import EXIT_RUN, ConditionFailed
-from shark.extras import Extras, redactor_of
+from shark.extras import Extras, redactor_of, trusting
 from shark.store.home import Store
 from shark.tuples import TYPE_CHECKING
 
@@ -46,7 +46,7 @@ class Around:
         if extras.required_untrusted:
             raise ConditionFailed(
                 f"{extras.required_untrusted} has a command that must succeed before a run, and is not trusted",
-                f"Look at it, then: shark config --trust {os.path.dirname(extras.required_untrusted)}",
+                f"Look at it, then: {trusting(extras.required_untrusted)}",
                 EXIT_RUN,
             )
         around = cls(extras, environ, cwd)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from shark import saved
 from shark.book import Book
 from shark.capture import look, seizing
 from shark.capture.journal import JournalWriter
@@ -21,6 +22,7 @@ from shark.content.concealing import Concealer
 from shark.errors import SharkError
 from shark.events import Event, GapSeen, ImageStarted, ProcessEnded, ProcessStarted, RunEnded, RunStarted, Traced
 from shark.extras import hiding
+from shark.plan import asks_for_more
 from shark.preparing import Prepared
 from shark.scribing import in_one_line
 from shark.store.ids import uuid7
@@ -64,12 +66,12 @@ class Block:
         self._concealer = Concealer(about.get("environ") or os.environ, self._secrets.append)
         self._book = Book(plan, about.get("parent") or parent, self._around)
         self._journal_path = self._store.journal_path(run)
+        self.run = run
         self._journal = self._open_journal()
         self._unattached = 0
         self._told: RunRecord | None = None
         self._failed = False
         self._seconds = 0.0
-        self.run = run
         self.wire = wire
         self.guest: bool = about.get("guest", False)  # asked for by another process: the end of that one ends it
         self.about: Document = about.get("recording", {})
@@ -147,10 +149,16 @@ class Block:
 
     def _open_journal(self) -> JournalWriter | None:
         try:
-            return JournalWriter.create(self._journal_path)
+            journal = JournalWriter.create(self._journal_path)
         except OSError as problem:
             self.voice.warn(f"no journal is kept, so a crash would lose the block: {problem.strerror}")
             return None
+        try:
+            if asks_for_more(self._plan):
+                saved.save(self._store, self.run, self._plan)
+        except OSError as problem:
+            self.voice.warn(f"the settings are not kept for `shark recover`: {problem.strerror}")
+        return journal
 
     def _write(self, event: Event) -> None:
         if self._journal is None:
@@ -168,6 +176,7 @@ class Block:
             self._journal.close()
             self._journal = None
             os.unlink(self._journal_path)
+            saved.forget(self._store, self.run)
 
     def end(self, about: Document) -> None:
         """Take what is told at the end; nothing is heard any more. Processes that are alive are let go of."""

@@ -75,10 +75,17 @@ def _patterns(effective: Effective, name: str) -> Patterns:
     return tuple((piece.level.base, tuple(piece.value)) for piece in effective.pieces(name))
 
 
+def trusting(path: str) -> str:
+    """Give the command by which a settings file is trusted: one that can be pasted, whatever its folder is called."""
+    import shlex
+
+    return f"shark config --trust {shlex.quote(os.path.dirname(path))}"
+
+
 def _warnings(loaded: Loaded) -> list[str]:
     return [
         f"{file.path} is not trusted, so its commands are not run ({', '.join(loaded.untrusted)}); "
-        f"look at it, then: shark config --trust {os.path.dirname(file.path)}"
+        f"look at it, then: {trusting(file.path)}"
         for file in loaded.files
         if not file.trusted
     ]

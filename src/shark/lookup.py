@@ -14,12 +14,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from shark.checking.walking import VERSION_CONTROL
 from shark.content import hashing
 from shark.content.digestcache import DigestCache
 from shark.errors import NotFound, SharkError
 from shark.model.facts import time_text
 from shark.model.questions import is_sidecar
-from shark.store import files, manifests
+from shark.store import edges, files, manifests
 from shark.store.home import Store
 from shark.store.read import Reading, read_places
 
@@ -161,15 +162,11 @@ def _files(path: bytes) -> Iterator[_File | Answer]:
         yield Answer(name, problems=["not a regular file: only these have a manifest"])
 
 
-_VERSION_CONTROL = frozenset({b".git", b".hg", b".svn", b".jj"})
-"""Folders below a directory that are not looked into: nobody asks where version control's own files come from."""
-
-
 def _below(name: str, directory: bytes) -> Iterator[_File | Answer]:
     unlisted: list[OSError] = []
     true = os.path.realpath(directory)
     for folder, folders, names in os.walk(true, onerror=unlisted.append):
-        folders[:] = sorted(set(folders) - _VERSION_CONTROL)
+        folders[:] = sorted(set(folders) - VERSION_CONTROL)
         for entry in sorted(names):
             path = os.path.join(folder, entry)
             shown = os.path.join(name, os.fsdecode(os.path.relpath(path, true)))
@@ -293,6 +290,8 @@ def _from_store(answer: Answer, file: _File, sha256: str, index: Index, store: S
         return
     # Every empty file has the same digest: it tells nothing.
     same = index.made(sha256=sha256) if file.about.st_size else []
+    if same and (first := edges.first_use(index, file.path, sha256)):
+        same = [version for version in same if version.run < first]  # others made a copy of what was here
     answer.candidates = _candidates(same, index)
     if same and answer.manifest is None:
         answer.state, answer.source = "current", "digest"

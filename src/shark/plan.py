@@ -35,3 +35,9 @@ class Plan(NamedTuple):
     quiet: bool = False
     verbose: bool = False
     extras: Extras | None = None
+
+
+def asks_for_more(plan: Plan) -> bool:
+    """Tell whether finishing the run takes more than its journal: else `shark recover` need not be told anything."""
+    asked = (plan.name, plan.attach, plan.hash, plan.ignore, dict(plan.tags))
+    return plan.extras is not None or asked != ("", "auto", "auto", (), {})

@@ -124,8 +124,8 @@ def _finish(
         outcome = Outcome(record)
         _attach(record, model, settings, outcome, hashed, cache)
         for subrun in model.subruns:
-            inner = build_record(model, facts, header.of_subrun(subrun.run), within=subrun)
-            inner = names_masked(inner, settings.secrets)
+            inner_header = header.of_subrun(subrun.run, *said.called(store, subrun.run))
+            inner = names_masked(build_record(model, facts, inner_header, within=subrun), settings.secrets)
             for entry in inner["outputs"]:
                 if "attached" not in entry:
                     entry["attached"], entry["why"] = "none", "the manifest of the outer run is attached"
@@ -219,7 +219,10 @@ def _look_at(questions: Sequence[Question], facts: Facts) -> dict[bytes, hashing
     for n, path in questions:
         found = statx_owned(path)
         if found is None:
-            stats[n] = None
+            if _is_hidden(path):
+                facts.hidden.add(n)
+            else:
+                stats[n] = None
             continue
         state, uid, ctime = found
         stats[n] = state
@@ -231,6 +234,17 @@ def _look_at(questions: Sequence[Question], facts: Facts) -> dict[bytes, hashing
         if own[dev]:
             seen[path] = take(path, state, uid, ctime)
     return seen
+
+
+def _is_hidden(path: bytes) -> bool:
+    """Tell whether shark may not even look for a file, as where another user opened it for the run: it is not gone."""
+    try:
+        os.lstat(path)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _given(plan: Sequence[HashTask], model: RunModel, facts: Facts) -> Iterator[Given]:

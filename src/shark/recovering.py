@@ -74,6 +74,7 @@ def _recover(run: str, paths: Sequence[bytes], store: Store) -> Iterator[str]:
         damage = problem
     if model.started is None:
         os.unlink(path)  # it broke off before the command was started
+        saved.forget(store, run)
         return
     secrets: list[bytes] = []
     gaps = _take_ring(run, model, secrets)
@@ -84,7 +85,14 @@ def _recover(run: str, paths: Sequence[bytes], store: Store) -> Iterator[str]:
         gaps.append(
             Gap("journal-lost", "files whose names hold a secret were not found again: no journal has such a name")
         )
-    settings = Settings(cwd=model.started.cwd, extras=known.extras, secrets=tuple(map(os.fsdecode, secrets)))
+    settings = Settings(
+        known.attach,
+        known.hash,
+        known.ignore,
+        model.started.cwd,
+        extras=known.extras,
+        secrets=tuple(map(os.fsdecode, secrets)),
+    )
     finish(model, header, store, settings, gaps=gaps, additions=_left(store, run, known))
     os.unlink(path)
     saved.forget(store, run)

@@ -106,7 +106,7 @@ def _start_within(plan: Plan, environ: dict[bytes, bytes], run: str, parent: str
     from shark.store.home import Store
 
     with contextlib.suppress(SharkError, OSError):  # then `shark record` will say that it cannot
-        said.expect(Store.open(os.environ), run)
+        said.expect(Store.open(os.environ), run, plan.name, plan.tags)
     try:
         os.close(os.open(SUBRUN_MARK + run.encode(), os.O_RDONLY))
     except OSError:

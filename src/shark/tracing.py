@@ -18,6 +18,7 @@ from shark.capture.waiting import Waiter
 from shark.content.concealing import Concealer
 from shark.content.suspicion import is_plain
 from shark.events import Event, GapSeen, ImageStarted, Opened, RunEnded, RunStarted, SubRun, Traced
+from shark.plan import asks_for_more
 from shark.recorder import tiering
 from shark.scribe import Report, Scribe
 from shark.store import said
@@ -176,20 +177,24 @@ class Tracing:
         self._hidden: Callable[[Event], Event] | None = None
         self._kept_files: list[dict[str, Any]] = []
         self._capturing = capturing
+        if asks_for_more(plan):
+            self._save_settings()
         if plan.extras is not None:
             self._prepare(plan.extras)
 
+    def _save_settings(self) -> None:
+        from shark import saved
+
+        try:
+            saved.save(self._store, self._run, self._plan, self._capturing.ways if self._capturing else ())
+        except OSError as problem:
+            self._voice.warn(f"the settings are not kept for `shark recover`: {problem.strerror}")
+
     def _prepare(self, extras: Extras) -> None:
         """Do what settings ask for before the command starts. Raises OSError."""
-        from shark import saved
         from shark.extras import hiding
 
         self._hidden = hiding(extras)
-        ways = self._capturing.ways if self._capturing else ()
-        try:
-            saved.save(self._store, self._run, extras, name=self._plan.name, tags=self._plan.tags, ways=ways)
-        except OSError as problem:
-            self._voice.warn(f"the settings are not kept for `shark recover`: {problem.strerror}")
         if extras.keep:
             from shark.keeping import keep_files
 
@@ -375,7 +380,7 @@ class Tracing:
             os.unlink(self._journal_path)
 
     def _forget_settings(self) -> None:
-        if self._plan.extras is not None:
+        if asks_for_more(self._plan):
             from shark import saved
 
             saved.forget(self._store, self._run)

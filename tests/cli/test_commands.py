@@ -154,6 +154,19 @@ def test_strip_and_forget(shark: Shark):
     assert shark("show", "@1").returncode == 1
 
 
+def test_strip_of_what_cannot_be_stripped(shark: Shark):
+    """Only that is said, and not that nothing was there."""
+    shark.run("sh", "-c", "echo > out")
+    if subprocess.run(["chattr", "+i", "out"], cwd=shark.work, capture_output=True, check=False).returncode:
+        pytest.skip("needs root, and a file system with immutable files")
+    try:
+        done = shark("strip", "out")
+    finally:
+        subprocess.run(["chattr", "-i", "out"], cwd=shark.work, check=True)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"Its manifest is still there." in done.stderr
+
+
 def test_index(runs: Shark, shark: Shark):
     """How many runs it knows; made anew when asked."""
     assert runs("index").stdout == b"4 runs in the index\n"

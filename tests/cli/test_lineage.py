@@ -212,6 +212,50 @@ def test_runs_that_made_the_same_bytes(shark: Shark):
     assert found.sources == {"first.in", "second.in"}
 
 
+def test_data_that_a_run_copied(shark: Shark):
+    """Is where lineage ends: a run that made the same bytes out of a file did not make that file."""
+    (shark.work / "raw.txt").write_text("".join(f"{n}\n" for n in range(1000)))
+    shark.run("cp", "raw.txt", "copy.txt")
+    shark.run("sort", "-n", "copy.txt", "-o", "sorted.txt")  # the same bytes once more
+    flow = {
+        ("raw.txt", "input", "<cp>"),
+        ("<cp>", "output", "copy.txt"),
+        ("copy.txt", "input", "<sort>"),
+        ("<sort>", "output", "sorted.txt"),
+    }
+    found = up(shark, "sorted.txt")
+    assert (found.flow, found.sources) == (flow, {"raw.txt"})
+    assert up(shark, "raw.txt", status=1).flow == set()
+    found = down(shark, "raw.txt")
+    assert found.flow == flow
+    assert not [node for node in found.nodes.values() if "candidates" in node]
+    assert shark.json("inspect", "--json", "raw.txt", status=1)[0]["source"] == "none"
+    assert shark.json("verify", "--json", ".")["counts"] == {"ok": 2}
+    shutil.copy(shark.work / "sorted.txt", shark.work / "found.txt")  # of which no run knows: it may be from either
+    assert len(shark.json("inspect", "--json", "found.txt", status=1)[0]["candidates"]) == 2
+
+
+def test_a_pipeline_that_is_run_every_night(shark: Shark):
+    """A file that carries its manifest has one maker, and so has an input whose run was recorded, made again or not."""
+    (shark.work / "raw.txt").write_text("b\na\n")
+    for night in ("first", "second", "third"):
+        shark.run("sort", "raw.txt", "-o", "sorted.txt", options=("--name", night))
+        shark.run("uniq", "sorted.txt", "last.txt", options=("--name", night))  # of the same bytes as sorted.txt
+    found = up(shark, "last.txt")
+    assert {n["name"] for n in found.nodes.values() if n["kind"] == "run"} == {"third"}
+    assert found.flow == {
+        ("raw.txt", "input", "<sort>"),
+        ("<sort>", "output", "sorted.txt"),
+        ("sorted.txt", "input", "<uniq>"),
+        ("<uniq>", "output", "last.txt"),
+    }
+    assert "candidates" not in found.file("sorted.txt")
+    [maker] = [edge["from"] for edge in found.edges if found.name(edge["to"]) == "sorted.txt"]
+    shark("strip", "--quiet", "sorted.txt")
+    shark("forget", "--quiet", maker)
+    assert ("<sort>", "output?", "sorted.txt") in up(shark, "last.txt").flow  # nothing else is known of its maker
+
+
 def test_an_empty_file_is_no_link(shark: Shark):
     """All empty files have the same bytes: they lead nowhere but to their own path."""
     shark.run("touch", "a.empty")

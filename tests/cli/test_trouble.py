@@ -38,6 +38,7 @@ def told(done: subprocess.CompletedProcess[bytes], status: int) -> str:
         ["log", "-n", "many"],
         ["log", "--tag", "=x"],
         ["inspect", ""],
+        ["lineage", ""],
         ["completion", "tcsh"],
         ["strip", "nowhere"],
         ["import-strace", "nowhere"],

@@ -54,11 +54,18 @@ class Known:
         By what the user's record says; by the manifest that the file carries (of a file that is there: this first); by
         path and digest; by digest alone, but never for an empty file; by the path alone where there is no digest. Runs
         that began after the user are left out, unless there are no others: the clocks of two machines differ.
+        Where the user's record, or the manifest on a file that is there, names the one run, the others that made the
+        same bytes are not told of: a pipeline that is run every night makes them again each time.
         """
         content = source.content
         named = [self._named(content, run, certain=len(source.runs) == 1) for run in source.runs]
+        if user == NOW:
+            named += self._carried(content, user)
+        proven = next((maker for maker in named if maker.certain and self._is_known(maker)), None)
+        if proven is not None:
+            return Makers((proven,), 1)
         stored, total = self._stored(content, user)
-        if user == NOW or not any(maker.certain for maker in (*named, *stored)):
+        if user != NOW and not any(maker.certain for maker in (*named, *stored)):
             named += self._carried(content, user)
         every = [*named, *stored]
         found = {maker.run: maker for maker in reversed(every)}
@@ -78,6 +85,9 @@ class Known:
     def uses(self, content: Content) -> list[Use]:
         """Give the runs that used a content, and which of their outputs derive from it."""
         return self.recorded.uses(content)
+
+    def _is_known(self, maker: Maker) -> bool:
+        return maker.manifest is not None or self.recorded.has(maker.run)
 
     def _named(self, content: Content, run: str, *, certain: bool) -> Maker:
         manifest: Mapping[str, Any] | None = None
@@ -103,8 +113,16 @@ class Known:
         if content.sha256 == EMPTY:
             found = [entry for entry in found if entry[1].path == content.path]
             total = len(found)
-        likely = _likely(found, content.path, user)
-        return likely, total if total > len({run for run, _ in found}) else len(likely)
+        count = len({run for run, _ in found})
+        likely = _likely(self._no_copies(found, content), content.path, user)
+        return likely, total if total > count else len(likely)
+
+    def _no_copies(self, found: list[tuple[str, Content]], content: Content) -> list[tuple[str, Content]]:
+        """Leave out what was made elsewhere when the content was known to be at its path: copies of it, perhaps."""
+        if all(made.path == content.path for _, made in found):
+            return found
+        first = self.recorded.first_use(content) or NOW
+        return [(run, made) for run, made in found if made.path == content.path or run < first]
 
 
 def _likely(found: Iterable[tuple[str, Content]], path: bytes, user: str) -> list[Maker]:

@@ -57,6 +57,10 @@ class Recorded:
         found, count = edges.makers(self.index, path, sha256)
         return [(version.run, _content(version)) for version in found], count
 
+    def first_use(self, content: Content) -> str:
+        """Give the first run that used a content at its path, "" if none did."""
+        return edges.first_use(self.index, content.path, content.sha256)
+
     def contents_at(self, path: bytes) -> list[Content]:
         """Give the contents that a file had when runs made or used it, the last one first."""
         return [Content(path, sha256) for sha256 in edges.contents_at(self.index, path)]

@@ -78,6 +78,7 @@ def _earlier(root: Root, known: Known) -> Iterator[Root]:
 def _gone(path: bytes, known: Known) -> Iterator[Root]:
     contents = known.recorded.contents_at(lookup.recorded_path(path))
     if not contents:
-        raise NotFound(f"{os.fsdecode(path)} does not exist, and no run is known that had it", "Check the path.", 2)
+        name = os.fsdecode(path) or "''"
+        raise NotFound(f"{name} does not exist, and no run is known that had it", "Check the path.", 2)
     for content in contents:
         yield Root(Source(content), b"", "missing", _GONE)

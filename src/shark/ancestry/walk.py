@@ -202,7 +202,7 @@ class Downstream:
             same = self.drawing.file(other, depth)
             self.drawing.edge(node["id"], same["id"], "same", certain=other.path == self._places.get(content))
             self._queue.append((other, since, depth))
-        if total > len(others):
+        if total:
             node["candidates"] = total
 
     def _first_maker(self, content: Content) -> str:
@@ -215,15 +215,23 @@ class Downstream:
     def _others(self, content: Content, since: str) -> tuple[list[Content], int]:
         """Contents that may be this one: the same bytes at another path; where a digest lacks, those at this path.
 
-        Only such as a run used that began after the run `since`.
+        Only such as a run used that began after the run `since`. And how many there are, if that is too many.
         """
         if content.sha256 and content.sha256 != EMPTY:
             paths, total = self._known.recorded.other_paths(content)
+            total = total if total > len(paths) else 0
             found = [Content(path, content.sha256) for path in paths]
         else:
             found, total = [], 0
         if content.sha256 != EMPTY:
             here = self._known.recorded.contents_at(content.path)
             found += [other for other in here if other != content and "" in (other.sha256, content.sha256)]
-        new = [other for other in found if other not in self._asked]
+        new = [other for other in found if other not in self._asked and not self._is_made(other)]
         return [other for other in new if any(use.about.run > since for use in self._known.uses(other))], total
+
+    def _is_made(self, other: Content) -> bool:
+        """Tell whether a run is known to have made a content where it is: then it is no copy made outside of runs."""
+        if not other.sha256:
+            return False
+        makers, _ = self._known.recorded.makers(other.path, other.sha256)
+        return any(made.path == other.path for _, made in makers)

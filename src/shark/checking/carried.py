@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 from shark import jsontext
 from shark.store import manifests
-from shark.store.attach import ATTRIBUTE
+from shark.store.attach import ATTRIBUTE, COMPRESSED
+from shark.store.read import inflate
 
 _JOINT = b',"inputs":'
 _MOST = 20_000
@@ -108,14 +109,26 @@ class Reader:
         """What the attribute of a file says; False if it has none, True if it has one that needs a closer look."""
         try:
             size = _fill(path)
-            if size < 0:
-                return self._parsed(os.getxattr(path, ATTRIBUTE, follow_symlinks=False))
+            text = os.getxattr(path, ATTRIBUTE, follow_symlinks=False) if size < 0 else b""
         except OSError as error:
             return error.errno not in manifests.ABSENT
-        at = _buffer.find(_JOINT, 0, size)
+        at = _buffer.find(_JOINT, 0, size) if size >= 0 else -1
         if at >= 0 and size - at == len(self._last) and _buffer.startswith(self._last, at):
             return _told(bytes(_buffer[:at]) + b"}", self._tail)
-        return self._parsed(bytes(_buffer[:size]))
+        told = self._parsed(text or bytes(_buffer[:size]))
+        return told if isinstance(told, bool) or told.tail else self._whole(path, told)
+
+    def _whole(self, path: bytes, summary: Text) -> Text | bool:
+        """What the compressed manifest beside a summary says: it has the inputs, and the place of the file.
+
+        The summary if there is none, True if it needs a closer look.
+        """
+        try:
+            text, problem = inflate(os.getxattr(path, COMPRESSED, follow_symlinks=False))
+        except OSError as error:
+            return summary if error.errno in manifests.ABSENT else True
+        told = True if problem else self._parsed(text)
+        return isinstance(told, bool) or not told.tail or told.run != summary.run or told
 
     def _parsed(self, text: bytes) -> Text | bool:
         head, joint, tail = text.partition(_JOINT)

@@ -52,7 +52,8 @@ def known(
     )
     answered: list[Known] = []
     rest: list[tuple[Found, int]] = []
-    for file, (claim, size, sure, bare, group) in zip(files, sifted, strict=True):
+    for file, (said, size, sure, bare, group) in zip(files, sifted, strict=True):
+        claim = said if said is None or said.inputs is not None else _placed(said, file, records)
         if claim is not None and (sure or contents.of(file.path, size).sha256 == claim.sha256):
             if sure:
                 contents.note(file.path, claim.sha256, size)
@@ -67,6 +68,15 @@ def known(
         if found is not None and (outputs is None or not _by_chance(found, contents)):
             answered[place] = found
     return answered
+
+
+def _placed(claim: Claim, file: Found, records: Records) -> Claim | None:
+    """A summary's claim, which names no path, with that of its run's record: where its inputs are looked for.
+
+    None if the store does not have the run: a sidecar may have all of it.
+    """
+    path = records.place(claim.run, os.fsdecode(file.path), claim.sha256)
+    return None if path is None else claim._replace(path=path)
 
 
 def whole(claim: Claim, records: Records) -> Lists | None:

@@ -69,17 +69,28 @@ class Run:
 
     def lists(self, path: str, sha256: str) -> Lists | None:
         """The inputs and controls of the output at `path`, or else of the one with this digest."""
+        known = self._known_lists()
+        here = known.get(path, ())
+        for digest, lists in here or (one for group in known.values() for one in group):
+            if sha256 in ("", digest):
+                return lists
+        return None
+
+    def place(self, path: str, sha256: str) -> str:
+        """The path of the output with this digest: `path` if it was there, "" if there is none."""
+        known = self._known_lists()
+        some = (path, *known) if path in known else known
+        return next((at for at in some if any(digest == sha256 for digest, _ in known[at])), "")
+
+    def _known_lists(self) -> dict[str, list[tuple[str, Lists]]]:
+        """The digest and the lists of each output, by its path."""
         if self._lists is None:
             self._lists = {}
             for manifest in manifests(cast("RunRecord", self.record), fold=False):
                 output = manifest["output"]
                 lists = cast("Lists", (manifest["inputs"], manifest.get("controls", NOTHING)))
                 self._lists.setdefault(output["path"], []).append((output.get("sha256", ""), lists))
-        here = self._lists.get(path, ())
-        for digest, lists in here or (known for group in self._lists.values() for known in group):
-            if sha256 in ("", digest):
-                return lists
-        return None
+        return self._lists
 
     def left(self, path: str) -> Left | None:
         """What the run left at `path`; None if it has nothing to do with it, or did not hash it."""
@@ -139,6 +150,11 @@ class Records:
         """Inputs and controls of an output; None if the store does not have its run."""
         known = self.run(run)
         return None if known is None else self._guarded(run, lambda: known.lists(path, sha256))
+
+    def place(self, run: str, path: str, sha256: str) -> str | None:
+        """Where an output was that is at `path` now; None if the store does not have its run."""
+        known = self.run(run)
+        return None if known is None else self._guarded(run, lambda: known.place(path, sha256))
 
     def ask(self, run: str, question: Callable[[Run], _T]) -> _T | None:
         """What a question about a run gives; None if the store does not have the run."""

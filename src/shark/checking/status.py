@@ -117,6 +117,8 @@ def _entry(cause: Cause) -> StaleCause:
     entry: StaleCause = {"path": cause.path, "change": cause.change, "run": cause.run, "chain": list(cause.chain)}
     if cause.sha256:
         entry["sha256"] = cause.sha256
+    if cause.at:
+        entry["at"] = cause.at
     if cause.change in ("modified", "missing"):
         entry["list"] = "controls" if cause.control else "inputs"
     return entry

@@ -24,7 +24,8 @@ Change = Literal["modified", "missing", "appeared", "new-entry"]
 class Cause(NamedTuple):
     """What changed: the path, how, the digest that was used ("" if none), and the run that used it.
 
-    `chain` are the paths through which it reaches the output, from it on; the output's own is not among them.
+    `chain` are the paths through which it reaches the output, from it on; the output's own is not among them. `at` is
+    the file that has changed, if that is elsewhere.
     """
 
     path: str
@@ -33,6 +34,7 @@ class Cause(NamedTuple):
     run: str
     chain: tuple[str, ...] = ()
     control: bool = False
+    at: str = ""
 
 
 class _Link(NamedTuple):
@@ -289,7 +291,8 @@ def _meant(doubts: list[Cause], lists: Lists) -> list[Cause]:
 
 def _cause(one: Input, node: Node) -> Cause:
     change: Change = "modified" if one.state == "modified" else "missing"
-    return Cause(one.path, change, one.sha256, node.where.run, control=one.control)
+    at = os.fsdecode(one.at) if one.state == "modified" else ""
+    return Cause(one.path, change, one.sha256, node.where.run, control=one.control, at="" if at == one.path else at)
 
 
 def _shifted(path: str, moved: tuple[str, str] | None) -> str:

@@ -11,7 +11,7 @@ from shark.checking import claims
 from shark.checking.carried import Claim
 from shark.checking.claims import Known
 from shark.checking.inputs import Input, Inputs, Where
-from shark.checking.walking import Found, find
+from shark.checking.walking import Found, controlled, find
 from shark.store import files
 
 if TYPE_CHECKING:
@@ -187,12 +187,19 @@ def _state(one: Known, inputs: set[str]) -> State:
 
 
 def _absent(argument: bytes, records: Records, answer: Verification) -> None:
-    """An argument that is not there: missing, if it was an output."""
-    path = os.path.join(os.path.realpath(os.path.dirname(argument) or b"."), os.path.basename(argument))
+    """An argument that is not there: missing, if it was an output or had outputs below it."""
+    name = argument.rstrip(b"/")
+    path = os.path.join(os.path.realpath(os.path.dirname(name) or b"."), os.path.basename(name))
     made = records.made(path=path)
+    below = sorted(records.below(path)) if name and not made else []
+    makers = [(gone, records.made(path=gone)[0].run) for gone in below]
+    lacking = [(gone, run) for gone, run in makers if not _taken(run, gone, records)]
     if made:
         answer.files.append(Checked(os.fsdecode(argument), "missing", made[0].run, "store"))
-    else:
+    for gone, run in lacking:
+        shown = os.fsdecode(os.path.join(name, os.path.relpath(gone, path)))
+        answer.files.append(Checked(shown, "missing", run, "store"))
+    if not made and not lacking:
         answer.unlisted.append((os.fsdecode(argument), "no such file, and no run is known to have made it"))
 
 
@@ -209,7 +216,7 @@ def _lacking(argument: bytes, gone: set[bytes], known: Sequence[Known], records:
     runs = {claim.run for claim in claimed}
     elsewhere = {(claim.run, claim.path) for claim in claimed}
     for path in sorted(gone):
-        if os.path.lexists(path):
+        if os.path.lexists(path) or controlled(path, top):
             continue  # a link stands there now, say
         version = records.made(path=path)[0]
         text = path.decode("utf-8", "surrogateescape")

@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 from shark.store.manifests import sidecar_path
 
+VERSION_CONTROL = frozenset({b".git", b".hg", b".svn", b".jj"})
+"""Folders below a directory that are not looked into: nobody asks where version control's own files come from."""
+
 _SUFFIX = b".shark"
 _CODEC = "utf-8", "surrogateescape"
 
@@ -28,8 +31,8 @@ class Found(NamedTuple):
 def find(argument: bytes, fault: Callable[[str, OSError], None]) -> Iterator[Found]:
     """The regular file that `argument` names, or those below it if it is a directory, in order of their paths.
 
-    Sidecars are no files of their own; symbolic links below a directory are not followed. `fault` is told what could
-    not be listed or looked at. Raises OSError for the argument itself.
+    Sidecars are no files of their own, version control's are left out, and symbolic links below a directory are not
+    followed. `fault` is told what could not be listed or looked at. Raises OSError for the argument itself.
     """
     true = os.path.realpath(argument)
     about = os.stat(true)
@@ -57,6 +60,8 @@ def _below(shown: str, top: bytes, fault: Callable[[str, OSError], None]) -> Ite
                 continue
             try:
                 if entry.is_dir(follow_symlinks=False):
+                    if entry.name in VERSION_CONTROL:
+                        continue
                     folders.append((prefix + entry.name.decode(*_CODEC), entry.path))
                 elif entry.is_file(follow_symlinks=False):
                     beside = bool(sidecars) and b"." + entry.name + _SUFFIX in sidecars
@@ -64,6 +69,11 @@ def _below(shown: str, top: bytes, fault: Callable[[str, OSError], None]) -> Ite
             except OSError as error:
                 fault(prefix + entry.name.decode(*_CODEC), error)
         stack.extend(reversed(folders))
+
+
+def controlled(path: bytes, top: bytes) -> bool:
+    """Tell whether a path below the directory `top` is version control's own."""
+    return not VERSION_CONTROL.isdisjoint(os.path.relpath(path, top).split(b"/"))
 
 
 def _is_sidecar(name: bytes) -> bool:

@@ -39,7 +39,7 @@ def strip(voice: Voice, files: tuple[str, ...]) -> int:
     if voice.as_json:
         document: Strip = {"schema": "shark/strip/1", "files": [_entry(path, result) for path, result in done]}
         voice.document(document)
-    elif freed or not voice.failed:
+    elif freed or not (hindered or voice.failed):
         _tell(voice, freed)
     for path, result in hindered:
         voice.trouble(SharkError(f"{os.fsdecode(path)}: {result.why}", "Its manifest is still there.", 1))

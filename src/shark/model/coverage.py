@@ -72,6 +72,8 @@ def _of_files(findings: Findings, scope: Scope, record: RunRecord) -> Iterator[G
         if not sha256 and kind is not None and not findings.header.ignored(file.path):
             reasons.setdefault((kind, why), []).append(text(file.path))
     reasons.update(_vanished(findings, scope))
+    if hidden := _hidden(findings, scope):
+        reasons["unreadable", "open for writing, where shark is not allowed to look"] = hidden
     for (kind, why), paths in reasons.items():
         yield from _grouped(kind, why, paths)
 
@@ -101,6 +103,12 @@ def _vanished(findings: Findings, scope: Scope) -> dict[tuple[GapKind, str], lis
         if paths
         else {}
     )
+
+
+def _hidden(findings: Findings, scope: Scope) -> list[str]:
+    """Files that the run may have written, in places that shark may not look into: another user opened them for it."""
+    hidden = [file for file in findings.changed if file.n in findings.facts.hidden]
+    return [text(file.path) for file in hidden if any(scope.made(version) for version in file.versions)]
 
 
 def _grouped(kind: GapKind, why: str, paths: Iterable[str]) -> Iterator[Gap]:

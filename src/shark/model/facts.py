@@ -55,19 +55,21 @@ class Facts:
     """What the application found out about the world after the run.
 
     `stats`: by file number, None for a file that is gone; a number that is not in it was not looked at. `owners`: by
-    path. `digests`: sha256 of the final content by file number; `unhashed`: why there is none. `input_runs`: ids of the
+    path. `hidden`: numbers of files that shark may not even look for. `digests`: sha256 of the final content by file
+    number; `unhashed`: why there is none. `input_runs`: ids of the
     runs that made this input (one: certain; several: candidates). `context`: the record's sections `git, host,
     container, scheduler, ci, env` as they shall stand in it. `gaps`: further ones that only the application knows.
     `seconds`: the command's duration by the monotonic clock, None where only the wall clock is known.
     """
 
-    __slots__ = ("context", "digests", "gaps", "input_runs", "owners", "seconds", "stats", "unhashed")
+    __slots__ = ("context", "digests", "gaps", "hidden", "input_runs", "owners", "seconds", "stats", "unhashed")
 
     def __init__(
         self, *, context: Mapping[str, Any] | None = None, gaps: Iterable[Gap] = (), seconds: float | None = None
     ) -> None:
         self.stats: dict[int, Stat | None] = {}
         self.owners: dict[bytes, Owner] = {}
+        self.hidden: set[int] = set()
         self.digests: dict[int, str] = {}
         self.unhashed: dict[int, str] = {}
         self.input_runs: dict[int, list[str]] = {}
@@ -114,11 +116,13 @@ class Header:
         self.ignored = ignored
         self.rules = rules
 
-    def of_subrun(self, run: str) -> Header:
+    def of_subrun(self, run: str, name: str = "", tags: Mapping[str, str] | None = None) -> Header:
         """The header of the record of a run inside this one."""
         return Header(
             run,
             self.shark,
+            name=name,
+            tags=tags,
             parent=self.id,
             home=self.home,
             mask=self.mask,

@@ -139,6 +139,18 @@ def same_bytes(index: Asking, path: bytes, sha256: str, limit: int = CANDIDATES)
     return others[:limit], len(others)
 
 
+def first_use(index: Asking, path: bytes, sha256: str) -> str:
+    """Give the id of the first run that used a content at a path, "" if none did.
+
+    The content was there by then: a run that made the same bytes elsewhere later is not where it comes from, but made
+    a copy of it, perhaps.
+    """
+    index.take_in_inputs()
+    conditions, values = which_files(path, sha256)
+    [(run,)] = index.ask(_FIRST.format(conditions), values)
+    return str(run)
+
+
 def contents_at(index: Asking, path: bytes) -> list[str]:
     """Give the digests of the contents that a file had when runs made or used it, the last one that was seen first."""
     conditions, values = which_files(path, None)
@@ -160,6 +172,12 @@ numbers (n, control, own) AS (
 SELECT o.n, runs.id, {FILE}, o.part, runs.scope, 1, control, own
 FROM numbers JOIN outputs o ON o.n = numbers.n JOIN runs ON runs.n = o.run JOIN {FILES} WHERE f.n = o.file
 ORDER BY runs.id, o.n
+"""
+_FIRST = f"""{HOLDING},
+users (run) AS (
+    SELECT u.run FROM holding JOIN uses u ON u.inputs = holding.n
+    UNION SELECT o.run FROM asked JOIN owns w ON w.file = asked.file JOIN outputs o ON o.n = w.output)
+SELECT ifnull(min(runs.id), '') FROM users JOIN runs ON runs.n = users.run
 """
 _USERS = f"""{HOLDING}
 SELECT DISTINCT runs.id FROM holding JOIN uses u ON u.inputs = holding.n JOIN runs ON runs.n = u.run ORDER BY runs.id

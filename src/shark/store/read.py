@@ -66,7 +66,7 @@ def _attribute(path: bytes) -> Reading:
 def _whole(descriptor: int, summary: dict[str, Any], problem: str) -> Reading:
     """Read the compressed attribute beside a summary; the summary itself where that is not possible."""
     try:
-        text, trouble = _inflate(os.getxattr(descriptor, COMPRESSED))
+        text, trouble = inflate(os.getxattr(descriptor, COMPRESSED))
     except OSError as error:
         return Reading(summary, "xattr", _problem("xattr", error).problem or _of("attribute", problem))
     if trouble:
@@ -79,8 +79,11 @@ def _whole(descriptor: int, summary: dict[str, Any], problem: str) -> Reading:
     return Reading(manifest, "xattr", _of("compressed attribute", problem))
 
 
-def _inflate(packed: bytes) -> tuple[bytes, str]:
-    """Decompress, but no further than a manifest can be long: 64 KiB may hold 64 MiB of zeros."""
+def inflate(packed: bytes) -> tuple[bytes, str]:
+    """Decompress the attribute beside a summary: the text, or b"" and what is wrong.
+
+    No further than a manifest can be long: 64 KiB may hold 64 MiB of zeros.
+    """
     unpacker = zlib.decompressobj()
     try:
         text = unpacker.decompress(packed, manifests.LARGEST + 1)

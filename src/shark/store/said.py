@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from types import MappingProxyType
 
 from shark import jsontext
 from shark.store import files
 from shark.tuples import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from shark.store.home import Store
@@ -25,11 +27,32 @@ def values_path(store: Store, run: str) -> bytes:
     return os.path.join(store.local, b"journals", run.encode() + SUFFIX)
 
 
-def expect(store: Store, run: str) -> None:
-    """Let values be said of a run that keeps no journal of its own (one inside another). Raises OSError."""
+def expect(store: Store, run: str, name: str = "", tags: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Let values be said of a run that keeps no journal of its own (one inside another), and note its name and tags for
+    whoever writes its record. Raises OSError.
+    """
     path = values_path(store, run)
     files.make_private(os.path.dirname(path))
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY, 0o600))
+    line = b""
+    if name or tags:
+        from shark.content.masking import mask_environment, mask_text
+
+        # A value without a key is no value.
+        line = jsontext.dumps([0, None, {"name": mask_text(name), "tags": mask_environment(tags)}]) + b"\n"
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY, 0o600)
+    try:
+        os.write(fd, line)
+    finally:
+        os.close(fd)
+
+
+def called(store: Store, run: str) -> tuple[str, dict[str, str]]:
+    """The name and tags that were noted of a run inside another; "" and none if there are none."""
+    for _, key, value in _lines(store, run):
+        if key is None and isinstance(value, dict):
+            name, tags = value.get("name"), value.get("tags")
+            return (name if isinstance(name, str) else "", tags if isinstance(tags, dict) else {})
+    return "", {}
 
 
 def is_going_on(store: Store, run: str) -> bool:
@@ -66,6 +89,10 @@ def say(store: Store, run: str, key: str, value: Any) -> None:
 
 def heard(store: Store, run: str) -> list[tuple[int, str, Any]]:
     """All values of a run, as (time in ns, key, value), in their order. Lines that broke off are left out."""
+    return [(moment, key, value) for moment, key, value in _lines(store, run) if isinstance(key, str)]
+
+
+def _lines(store: Store, run: str) -> list[tuple[int, Any, Any]]:
     try:
         text = files.read_regular(values_path(store, run), 1 << 30)
     except OSError:
@@ -74,7 +101,7 @@ def heard(store: Store, run: str) -> list[tuple[int, str, Any]]:
     for line in (text or b"").splitlines():
         with contextlib.suppress(ValueError):
             moment, key, value = jsontext.loads(line)
-            if isinstance(moment, int) and isinstance(key, str):
+            if isinstance(moment, int):
                 found.append((moment, key, value))
     return found
 

@@ -411,11 +411,13 @@ class StaleCause(TypedDict):
 
     `new-entry`: a file in a directory that the run listed; `appeared`: a path that it looked for. `run` is the run that
     used it. `chain` are the paths through which it reached the file: those of the intermediate files, in that order.
+    `at` is the file that has changed, where the folder was moved.
     """
 
     path: str
     change: Literal["modified", "missing", "new-entry", "appeared"]
     sha256: NotRequired[str]
+    at: NotRequired[str]
     run: str
     list: NotRequired[Literal["inputs", "controls"]]
     chain: list[str]

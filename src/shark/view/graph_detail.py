@@ -58,11 +58,11 @@ def overview(graph: Graph) -> Graph:
     """`graph` with alike nodes put together: files of one directory and kind, processes of one program between alike
     files.
     """
-    found = graph
-    for coarseness in range(len(_FILE_KEYS)):
+    found = _grouped(graph, 0)
+    for coarseness in range(1, len(_FILE_KEYS)):
+        if len(found["nodes"]) <= (CROWDED if coarseness < len(_FILE_KEYS) - 1 else CLEAR):
+            break  # all inputs as one and all outputs as one tell little: that is for what cannot be read else
         found = _grouped(graph, coarseness)
-        if len(found["nodes"]) <= CROWDED:
-            break
     return found
 
 
@@ -72,7 +72,8 @@ def _with(graph: Graph, detail: Detail, nodes: list[GraphNode], edges: list[Grap
 
 def _matters(node: GraphNode) -> bool:
     if node["kind"] == "file":
-        return node.get("role", "") in MATTERS and node.get("type", "") in PLAIN
+        lock = words.is_semaphore(node.get("path", ""))
+        return node.get("role", "") in MATTERS and node.get("type", "") in PLAIN and not lock
     return node["kind"] in {"run", "network"}
 
 
@@ -218,9 +219,10 @@ _FILE_KEYS: tuple[Callable[[GraphNode], Hashable], ...] = (
     _file_key,
     lambda node: _file_key(node)[:-1],
     lambda node: _file_key(node)[:-1],
+    lambda node: ("file", node.get("place"), os.path.dirname(node.get("path", ""))),
     lambda node: ("file", node.get("place")),
 )
-"""What makes files alike, from fine to coarse."""
+"""What makes files alike, from fine to coarse: a directory and a kind, the kind, the directory, none of them."""
 
 
 def _group(number: str, members: list[GraphNode], cwd: str) -> GraphNode:
@@ -238,7 +240,7 @@ def _group(number: str, members: list[GraphNode], cwd: str) -> GraphNode:
     }
     if files:
         above = _common([os.path.dirname(node.get("path", "")) for node in members])
-        where = graph_words.folder(f"{above}/x", cwd) if above else ""
+        where = graph_words.folder(os.path.join(above, "x"), cwd) if above else ""
         group["path"] = above
         group["note"] += f" in {graph_words.short(where, graph_words.NOTE - 16)}" if where else ""
         group |= {key: first[key] for key in ("place", "role") if key in first}

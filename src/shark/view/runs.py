@@ -218,10 +218,13 @@ def _steps(page: Page, record: Document, argv: list[str]) -> None:
     reads: dict[float | int | None, dict[str, None]] = {}
     writes: dict[float | int | None, dict[str, None]] = {}
     idle = _unwritten(files.values())
+    gone = {text(file, "path") for file in files.values() if value(file, "removed") is True}
     for edge in each(record, "edges"):
         file = files.get(number(edge, "file"))
         access = texts(edge, "access") or [text(edge, "access")]
         if file is None or text(file, "role") not in MATTERS or text(file, "kind") not in {"", "file"}:
+            continue
+        if words.is_semaphore(text(file, "path")):
             continue
         for kinds, table in ((READS, reads), (WRITES, writes)):
             written = kinds is WRITES and (number(edge, "file"), number(edge, "version")) not in idle
@@ -240,7 +243,8 @@ def _steps(page: Page, record: Document, argv: list[str]) -> None:
             Span(f"{n:>4}  ", "label"), *(cut(said, max(room, 24), page.look.sign("more")) if room else said), hang=6
         )
         for table, label in ((reads, "reads"), (writes, "writes")):
-            if names := list(table.get(n, ())):
+            # Temporary files come last: they must not hide what the step was for.
+            if names := sorted(table.get(n, ()), key=gone.__contains__):
                 page.line(Span(f"{label:<7}", "dim"), *_names(page, names), indent=6, hang=7)
 
 

@@ -81,7 +81,8 @@ def _said(page: Page, cause: Document) -> str:
         folder = _path(page, os.path.dirname(text(cause, "path")).rstrip("/") + "/")
         said = f"{many:,} new files in {'.' if folder == page.look.cwd + '/' else folder}"
     else:
-        said = _CHANGES.get(text(cause, "change"), "{path}").format(path=_path(page, text(cause, "path")))
+        where = text(cause, "at") or text(cause, "path")
+        said = _CHANGES.get(text(cause, "change"), "{path}").format(path=_path(page, where))
     via = " → ".join(_path(page, path) for path in texts(cause, "chain"))
     if page.look.ascii:
         via = via.replace("→", "->")

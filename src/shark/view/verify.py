@@ -44,7 +44,9 @@ def _why(page: Page, one: Document) -> Cell:
     named = told if look.verbose else told[:INPUTS]
     parts = []
     for given in named:
-        path = words.visible(words.near(text(given, "path"), look.cwd), ascii_only=look.ascii)
+        # Of a folder that was moved, the file that was looked at: where it had been there is none.
+        seen = (text(given, "state") == "modified" and text(given, "at")) or text(given, "path")
+        path = words.visible(words.near(seen, look.cwd), ascii_only=look.ascii)
         parts.append(f"{path} {_INPUT_WORDS.get(text(given, 'state'), 'unknown')}")
     if len(told) > len(named):
         parts.append(f"{len(told) - len(named):,} more")

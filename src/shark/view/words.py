@@ -188,6 +188,14 @@ def package(purl: str) -> tuple[str, str, str]:
     return visible(parsed.type), visible(name), visible(parsed.version or "")
 
 
+def is_semaphore(path: str) -> bool:
+    """Tell whether a file is a named semaphore, which holds a number and no data (sem_overview(7)).
+
+    A pool of Python's processes makes six.
+    """
+    return path.startswith("/dev/shm/sem.")
+
+
 def near(path: str, cwd: str) -> str:
     """`path` relative to `cwd` when it lies below it, else as it is.
 

@@ -169,6 +169,8 @@ class TestMoved:
             "new/mid.csv": "stale",
             "new/sub/out.csv": "stale",
         }
+        [cause] = ask(world).document()["files"][0]["causes"]
+        assert (cause["path"], cause["at"]) == (str(world.path("old/in.csv")), str(world.path("new/in.csv")))
 
     def test_without_the_store(self, world: World) -> None:
         """Attributes carry the chain: each names its inputs, and the run that made them."""

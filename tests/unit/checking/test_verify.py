@@ -6,13 +6,16 @@ import json
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from shark import jsontext
 from shark.checking.verify import Checked, Verification, verify
+from shark.model.manifest import summary
 
 from .world import World
 
@@ -228,6 +231,29 @@ class TestMoved:
         assert one(world, "out.csv").state == "input-missing"
 
 
+@pytest.mark.parametrize("name", ["results", "results/"])
+def test_a_directory_that_is_gone(world: World, name: str) -> None:
+    """All outputs below it are missing, but not what a later run used up."""
+    world.run([], {"results/a.csv": "a\n", "results/deep/b.csv": "b\n", "results/tmp.csv": "tmp\n"})
+    world.run(["results/tmp.csv"], {"c.csv": "c\n"}, removes=["results/tmp.csv"])
+    shutil.rmtree(world.path("results"))
+    answer = ask(world, f"{world.files}/{name}")
+    assert states(answer, world) == {"results/a.csv": "missing", "results/deep/b.csv": "missing"}
+    nothing = verify([b""], world.contents(), world.records())
+    assert (nothing.files, len(nothing.unlisted)) == ([], 1)
+
+
+def test_version_control_is_left_out(world: World) -> None:
+    """As by inspect: its files are no files without a manifest, and none of them is missing."""
+    chain(world)
+    world.put(".git/HEAD", "ref: refs/heads/main\n")
+    world.run([], {".git/index": "index\n", "made.csv": "made\n"}, attach="none")
+    world.path(".git/index").unlink()
+    answer = ask(world, ".")
+    assert states(answer, world) == {"mid.csv": "ok", "out.csv": "ok", "made.csv": "ok"}
+    assert answer.without == 2  # in.csv and fit.py
+
+
 class TestWithoutStore:
     def test_attributes_alone(self, world: World) -> None:
         chain(world)
@@ -254,6 +280,57 @@ class TestWithoutStore:
         found = one(world, "out.csv")
         assert found.state == "ok"
         assert "summary" in found.problem
+
+
+class TestSummaries:
+    """Of outputs whose whole manifest does not fit into an attribute, as is usual for R and GDAL on ext4."""
+
+    def make(self, world: World, *, compressed: bool) -> None:
+        chain(world)
+        for name in ("mid.csv", "out.csv"):
+            summarise(world.path(name), compressed=compressed)
+
+    @pytest.mark.parametrize("compressed", [True, False])
+    @pytest.mark.parametrize("store", [True, False])
+    def test_a_tree_that_was_moved(self, world: World, tmp_path: Path, compressed: bool, store: bool) -> None:
+        """Inputs are found relative to the output, wherever it is known where that was."""
+        self.make(world, compressed=compressed)
+        if not store:
+            shutil.rmtree(world.directory / "store")
+        shutil.move(world.files, tmp_path / "moved")
+        world.files = tmp_path / "moved"
+        assert states(ask(world, "."), world) == {"mid.csv": "ok", "out.csv": "ok"}
+        world.put("fit.py", "other\n")
+        known = compressed or store
+        assert one(world, "out.csv").state == ("input-modified" if known else "ok")
+        assert ("summary" in one(world, "out.csv").problem) != known
+
+    def test_a_sidecar_has_the_rest(self, world: World) -> None:
+        """Without the store, a summary whose whole manifest lies beside the file is as good as that."""
+        chain(world)
+        text = os.getxattr(world.path("out.csv"), "user.shark")
+        world.put(".out.csv.shark", text.decode())
+        summarise(world.path("out.csv"), compressed=False)
+        shutil.rmtree(world.directory / "store")
+        world.put("fit.py", "other\n")
+        assert one(world, "out.csv").state == "input-modified"
+
+    def test_of_another_run(self, world: World) -> None:
+        """A compressed manifest that is not of the summary's run is told, and the store's record goes before it."""
+        self.make(world, compressed=True)
+        os.setxattr(world.path("out.csv"), "user.shark.zlib", os.getxattr(world.path("mid.csv"), "user.shark.zlib"))
+        world.put("fit.py", "other\n")
+        found = one(world, "out.csv")
+        assert found.state == "input-modified"
+        assert "another run" in found.problem
+
+
+def summarise(path: Path, *, compressed: bool) -> None:
+    """Put a summary in the place of a manifest, as where the file system has little room."""
+    text = os.getxattr(path, "user.shark")
+    os.setxattr(path, "user.shark", jsontext.dumps(summary(json.loads(text), text)))
+    if compressed:
+        os.setxattr(path, "user.shark.zlib", zlib.compress(text))
 
 
 class TestFolded:

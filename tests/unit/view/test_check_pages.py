@@ -52,6 +52,16 @@ def test_status() -> None:
     )
 
 
+def test_a_moved_folder() -> None:
+    """What has changed is named by where it is, and not by where it was recorded."""
+    changed = {"path": "/old/in.csv", "at": "/home/ann/p/in.csv", "state": "modified", "list": "inputs"}
+    document = {"files": [{"file": "a", "state": "input-modified", "inputs": [changed]}], "counts": {}}
+    assert "✗ a  input-modified  in.csv changed\n" in text_of("verify-1", document)
+    cause = {**changed, "change": "modified", "run": "x", "chain": []}
+    document = {"files": [{"file": "a", "state": "stale", "run": "x", "causes": [cause]}], "counts": {"stale": 1}}
+    assert "✗ a  stale  in.csv changed\n" in text_of("status-1", document)
+
+
 def test_status_gathers_new_entries() -> None:
     causes = [{"path": f"/d/{n}", "change": "new-entry", "run": "x", "chain": []} for n in range(7)]
     file = {"file": "a", "state": "maybe-stale", "run": "x", "causes": causes}

@@ -183,6 +183,31 @@ def test_overview_puts_alike_things_together():
     assert fitting(run_graph(pipeline().document())) == "files"
 
 
+def test_overview_of_a_pipeline_of_many_kinds_keeps_its_directories():
+    """Where hardly two files are of one kind, those of a directory are put together, not all inputs and all outputs."""
+    run = Record("make")
+    for step in range(20):
+        program = run.process(f"step{step}")
+        run.edge(program, run.file(f"raw/in.{step}"))
+        run.made(f"results/out.{step}", program)
+    for n in range(6):
+        run.made(f"/dev/shm/sem.mp-{n}", 1, output=False)  # of a pool: these are no data
+    shown = reduced(run_graph(run.document()), "overview")
+    assert {(n["label"], n["note"]) for n in shown["nodes"] if n["kind"] == "group"} == {
+        ("in*", "20 files in raw"),
+        ("out*", "20 files in results"),
+    }
+    assert not [node for node in reduced(run_graph(run.document()), "files")["nodes"] if "sem" in node["label"]]
+
+
+def test_a_group_below_the_root_says_where():
+    run = Record("make")
+    for n in range(70):
+        run.made(f"/a{n}/out.{n}", run.process(f"step{n}"))
+    shown = reduced(run_graph(run.document()), "overview")
+    assert [n["note"] for n in shown["nodes"] if n["kind"] == "group"] == ["70 files in /"]
+
+
 def test_overview_keeps_every_arrow():
     """The counts of the arrows add up to those of the picture, without those inside of a group."""
     files = reduced(run_graph(build(50).document()), "files")

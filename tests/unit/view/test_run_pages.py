@@ -67,6 +67,19 @@ def test_show():
     assert widest(here) <= 100
 
 
+def test_what_a_step_was_for_is_shown_first():
+    """Temporary files come after those that stay, and semaphores, which hold no data, are not told of."""
+    temporary = [{"path": f"/tmp/t{n}", "removed": True} for n in range(4)]
+    locks = [{"path": f"/dev/shm/sem.mp-{n}", "removed": True} for n in range(4)]
+    files = [*locks, *temporary, {"path": "/home/ann/p/out.csv"}]
+    made = [{**file, "n": n, "role": "data", "versions": [{"n": 0}]} for n, file in enumerate(files)]
+    edges = [{"process": 1, "file": n, "version": 0, "access": "create"} for n in range(len(files))]
+    here = page(100)
+    add_run(here, {**record(), "files": made, "edges": edges})
+    assert "      writes out.csv, /tmp/t0, /tmp/t1 and 2 more\n" in here.text()
+    assert "/dev/shm" not in here.text()
+
+
 def test_show_tells_which_part_of_a_program_it_was():
     """Function, place, arguments and how it came out; a block, a cell and a process by what they are."""
     block = {"kind": "function", "function": "m.fit", "file": "/x/m.py", "line": 7, "arguments": {"a": "1", "b": "'c'"}}
