@@ -10,17 +10,21 @@ from collections.abc import Sequence
 _SHAPES = """
     -----BEGIN hooks.slack.com discord webhook.office.com AKIA ASIA ABIA ACCA AROA AIDA ghp_ gho_ ghu_ ghs_ ghr_
     github_pat_ gl xox xapp- _live_ _test_ whsec_ sk- AIza ya29. GOCSPX- eyJ npm_ pypi- rubygems_ hf_ dapi dop_v1_
-    dckr_ hvs. hvb. hvr. SG. AGE-SECRET-KEY-1 :AA shp sq0 ATATT3 NRAK- lin_api_
+    dckr_ hvs. hvb. hvr. SG. AGE-SECRET-KEY-1 :AA shp sq0 ATATT3 NRAK- lin_api_ ntn_ secret_ glsa_ glc_ sntry
+    .atlasv1. key- r8_ gsk_ xai- pplx- nvapi- pcsk_ lsv2_ pscale_ figd_ PMAK- tskey- pnu_ pnb_
 """
 MARKS = frozenset(_SHAPES.split())
 """Words of which one is in every credential whose shape masking.py knows."""
 
 _NAMES = """
     mysql mariadb mongo sshpass ldap smbclient 7z zip redis-cli curl wget http xh aria2c lftp docker podman nerdctl
-    buildah twine helm oras sqlcmd bcp isql osql beeline cqlsh vsql sqlplus sqlldr expdp impdp rman freerdp
+    buildah twine helm oras sqlcmd bcp isql osql beeline cqlsh vsql sqlplus sqlldr expdp impdp rman freerdp openssl
+    rpcclient smbget smbcacls ipmitool mosquitto
 """
 _CLIENTS = frozenset(_NAMES.split())
-"""Programs that take passwords in options which look harmless."""
+"""Programs that take passwords in options which look harmless: clients.py has them."""
+
+_SETTERS = frozenset({"config", "configure", "setenv"})  # clients.SETTERS, whose module need not be imported
 
 _MOST = 10_000
 _harmless: set[str] = set()  # arguments in which there is none of those words; most command lines repeat earlier ones
@@ -29,7 +33,8 @@ _harmless: set[str] = set()  # arguments in which there is none of those words; 
 _WORDS = """
     ghp gho ghu ghs ghr github glpat glptt gldt glrt glcbt glsoat glft glimt glagent gloas glffct xoxa xoxb xoxe xoxo
     xoxp xoxr xoxs xapp sk rk pk whsec ya29 GOCSPX npm pypi rubygems hf dop dckr hvs hvb hvr SG AGE shpat shpca shppa
-    shpss NRAK lin BEGIN
+    shpss NRAK lin BEGIN ntn secret glsa glc sntrys sntryu atlasv1 key r8 gsk xai pplx nvapi pcsk lsv2 pscale figd PMAK
+    tskey pnu pnb
 """
 _HEADS = "AKIA ASIA ABIA ACCA AROA AIDA AIza dapi sq0i sq0c sq0a ATAT"
 _IN_NAMES = frozenset(word.encode() for word in _WORDS.split())
@@ -46,6 +51,11 @@ def holds_mark(name: bytes) -> bool:
     return not _IN_NAMES.isdisjoint(words) or any(len(word) > 15 and word.startswith(_AT_THE_HEAD) for word in words)
 
 
+def names_client(text: str) -> bool:
+    """Whether a text may have the name of a program in it that takes passwords in options which look harmless."""
+    return any(map(text.__contains__, _CLIENTS)) or any(map(text.__contains__, _SETTERS))
+
+
 def is_plain(argv: Sequence[str]) -> bool:
     """True if masking.mask_argv surely leaves this command line as it is; False tells nothing.
 
@@ -57,7 +67,7 @@ def is_plain(argv: Sequence[str]) -> bool:
         if "=" in argument or ":" in argument or " " in argument:
             return False
         option = argument.startswith("-")
-        if after_option and not option:
+        if (after_option and not option) or argument in _SETTERS:
             return False
         after_option = option and len(argument) > 3  # no name of a secret has two letters
         if argument not in _harmless and not _is_harmless(argument):
