@@ -302,6 +302,14 @@ class TestNotification:
         quiet(world)
         assert json.loads(told.read_text())["run"] == run.record["id"]
 
+    def test_a_command_runs_where_the_run_did(self, shark_run: SharkRun, world: World) -> None:
+        """So a project can bring its own, and it can leave something beside the results."""
+        world.write("tell.sh", "#!/bin/sh\ncat > told\n", mode=0o755)
+        project(world, 'notify = [{command = "./tell.sh"}]')
+        run = shark_run(["true"])
+        quiet(world)
+        assert json.loads((world.work / "told").read_text())["run"] == run.record["id"]
+
 
 class TestValues:
     RECORD = " ".join([*SHARK, "record"])

@@ -278,7 +278,12 @@ def _complete(answer: Answer, file: _File, store: Store) -> None:
 
 
 def _from_store(answer: Answer, file: _File, sha256: str, index: Index, store: Store) -> None:
-    here = index.made(path=file.path, sha256=sha256)
+    # Every empty file has the same digest: it tells nothing.
+    same = index.made(sha256=sha256) if file.about.st_size else index.made(path=file.path, sha256=sha256)
+    here = [version for version in same if version.path == file.path]
+    elsewhere = [version for version in same if version.path != file.path]
+    if elsewhere and (first := edges.first_use(index, file.path, sha256)):
+        elsewhere = [version for version in elsewhere if version.run < first]  # others made a copy of what was here
     if here:
         try:
             answer.manifest = remake(store, here[0].run, file.path, sha256)
@@ -286,14 +291,11 @@ def _from_store(answer: Answer, file: _File, sha256: str, index: Index, store: S
             answer.problems.append(error.message)
         else:
             answer.state, answer.source = "current", "store"
-        answer.candidates = _candidates(here, index) if len(here) > 1 or answer.source != "store" else []
+        makers = [*here, *elsewhere]
+        answer.candidates = _candidates(makers, index) if len(makers) > 1 or answer.source != "store" else []
         return
-    # Every empty file has the same digest: it tells nothing.
-    same = index.made(sha256=sha256) if file.about.st_size else []
-    if same and (first := edges.first_use(index, file.path, sha256)):
-        same = [version for version in same if version.run < first]  # others made a copy of what was here
-    answer.candidates = _candidates(same, index)
-    if same and answer.manifest is None:
+    answer.candidates = _candidates(elsewhere, index) if file.about.st_size else []
+    if answer.candidates and answer.manifest is None:
         answer.state, answer.source = "current", "digest"
 
 

@@ -149,9 +149,21 @@ def _sent(target: Mapping[str, Any], text: bytes, environ: Mapping[bytes, bytes]
     if target["command"]:
         from shark.content.hooks import run_hook
 
-        ran = run_hook(target["command"], cwd="/", environ=environ, seconds=target["timeout"], stdin=text)
+        ran = run_hook(target["command"], cwd=_place(text), environ=environ, seconds=target["timeout"], stdin=text)
         return ran.status == 0
     return _posted(target, text, environ)
+
+
+def _place(text: bytes) -> str:
+    """The working directory of the run that a body tells of; the root if it is gone, or redacted."""
+    from shark.view.reading import text as text_of
+
+    try:
+        body = jsontext.loads(text)
+    except ValueError:
+        return "/"
+    cwd = text_of(body, "command", "cwd") if isinstance(body, dict) else ""
+    return cwd if os.path.isabs(cwd) and os.path.isdir(cwd) else "/"
 
 
 def _posted(target: Mapping[str, Any], text: bytes, environ: Mapping[bytes, bytes]) -> bool:

@@ -127,6 +127,22 @@ def test_several_runs_that_made_it_are_all_told_newest_first(world: World) -> No
     assert [c["run"] for c in answer["candidates"]] == runs[::-1]
 
 
+def test_runs_that_made_the_same_bytes_elsewhere_are_told_after_the_one_that_made_them_here(world: World) -> None:
+    """The path decides whose manifest is shown; that others made these bytes as well is not kept in silence."""
+    runs = {name: world.run(world.put(name)) for name in ("a", "b", "c")}
+    answer = world.ask(os.fsencode(world.files / "b"))[0]
+    assert essence(answer) == ("current", "store", runs["b"])
+    assert [c["run"] for c in answer["candidates"]] == [runs["b"], runs["c"], runs["a"]]
+
+
+def test_an_empty_file_has_no_candidates_elsewhere(world: World) -> None:
+    """All empty files have the same bytes."""
+    runs = {name: world.run(world.put(name, b"")) for name in ("a", "b")}
+    answer = world.ask(os.fsencode(world.files / "a"))[0]
+    assert essence(answer) == ("current", "store", runs["a"])
+    assert "candidates" not in answer
+
+
 def test_a_true_manifest_in_the_store_goes_before_a_stale_one_on_the_file(world: World) -> None:
     path = world.put("a", b"earlier")
     world.run(path, attach="sidecar")

@@ -35,7 +35,8 @@ class Recorded:
         self.problems: dict[str, None] = dict.fromkeys([*store.warnings, *self.index.warnings])
         self._damaged = dict(self.index.problems())
         if self._damaged:
-            self.problems[f"{len(self._damaged)} records cannot be read; `shark index` tells why"] = None
+            records = "1 record" if len(self._damaged) == 1 else f"{len(self._damaged)} records"
+            self.problems[f"{records} cannot be read; `shark index` tells why"] = None
         self._about: dict[str, About | Unknown] = {}
         self._not_made: set[str | None] = set()
 

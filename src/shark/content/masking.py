@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 
-from shark.content.suspicion import is_plain
+from shark.content.clients import Clients
+from shark.content.suspicion import is_plain, names_client
 from shark.tuples import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ MASK = "***"
 """What stands in place of a secret. Its length tells nothing."""
 
 
-_IGNORECASE, _VERBOSE = 2, 64  # of the module `re`, which is imported when a pattern is needed
+_IGNORECASE, _DOTALL, _VERBOSE = 2, 16, 64  # of the module `re`, which is imported when a pattern is needed
 
 
 def _pattern(text: str, flags: int = 0) -> Callable[[], re.Pattern[str]]:
@@ -35,7 +36,8 @@ def _pattern(text: str, flags: int = 0) -> Callable[[], re.Pattern[str]]:
 
 
 _SECRET_WORDS = (
-    r"pass(?:word|wd|phrase|code)?|pwd|secrets?|token|cred(?:s|entials?)?|cookies?|jwt|bearer|otp|dsn|psk|"
+    r"pass(?:word|wd|phrase|code)?|pwd|pw|(?:store|key)pass|pass(?:in|out)|(?:proxy)?user(?:pwd|pass)|secrets?|token|"
+    r"cred(?:s|entials?)?|cookies?|jwt|bearer|otp|dsn|psk|"
     r"auth|authorization|signature|sig|"
     r"(?:api|access|account|private|secret|shared|subscription|signing|encryption|master|auth|license|storage|ssh|deploy|"
     r"session|client|service|webhook|app|user|db|database)[-_. ]?(?:key|pass|pw|pwd|secret|token|password)s?|"
@@ -46,7 +48,7 @@ _NAME_START = r"(?:[A-Za-z0-9]+[-_.])*"
 _NAME_END = r"(?:[-_.](?:v?\d+|value|base64|b64|id|hash|text|string|str|key))*"
 _SECRET_NAME = _pattern(rf"^{_NAME_START}(?:{_SECRET_WORDS}){_NAME_END}$", _IGNORECASE)
 _RUN_TOGETHER = _pattern(
-    r"password|passwd|passphrase|apikey|secret|(?:access|auth|bearer|refresh|id)token", _IGNORECASE
+    r"password|passwd|passphrase|apikey|secret|token$|(?:access|auth|bearer|refresh|id)token", _IGNORECASE
 )
 _CAMEL = _pattern(r"(?<=[a-z0-9])(?=[A-Z])")
 _ENV_KEY = _pattern(r"(?:^|_)KEY$", _IGNORECASE)
@@ -90,6 +92,15 @@ _SHAPES = (
     _Shape("shp sq0", r"\bshp(?:at|ca|pa|ss)_[0-9a-f]{32}|\bsq0[a-z]{3}-[\w-]{20,}"),  # Shopify, Square
     _Shape("ATATT3", r"\bATATT3[\w=-]{20,}"),  # Atlassian
     _Shape("NRAK- lin_api_", r"\bNRAK-[A-Z0-9]{20,}|\blin_api_\w{20,}"),  # New Relic, Linear
+    _Shape("ntn_ secret_", r"\b(?:ntn|secret)_[A-Za-z0-9]{40,}"),  # Notion
+    _Shape("glsa_ glc_ sntry", r"\bgl(?:sa|c)_[\w+/=-]{20,}|\bsntry[su]_[\w+/=-]{40,}"),  # Grafana, Sentry
+    _Shape(".atlasv1.", r"\b[A-Za-z0-9]{14}\.atlasv1\.[\w-]{40,}"),  # Terraform
+    _Shape("key-", r"\bkey-[0-9a-f]{32}\b"),  # Mailgun
+    _Shape("r8_ gsk_ xai- pplx-", r"\b(?:r8_|gsk_|xai-|pplx-)[A-Za-z0-9]{36,}"),  # Replicate, Groq, xAI, Perplexity
+    _Shape("nvapi- pcsk_ lsv2_", r"\b(?:nvapi-|pcsk_|lsv2_)[\w-]{32,}"),  # NVIDIA, Pinecone, LangSmith
+    _Shape("pscale_ figd_", r"\bpscale_(?:tkn|pw|oauth)_[\w.-]{30,}|\bfigd_[\w-]{30,}"),  # PlanetScale, Figma
+    _Shape("PMAK- tskey-", r"\bPMAK-[0-9a-f-]{50,}|\btskey-[\w-]{20,}"),  # Postman, Tailscale
+    _Shape("pnu_ pnb_", r"\bpn[ub]_[A-Za-z0-9]{30,}"),  # Prefect
 )
 _MARKS = tuple((mark, shape) for shape in _SHAPES for mark in shape.marks.split())
 _USERINFO = _pattern(r"(?P<keep>\b[A-Za-z][A-Za-z0-9+.-]{0,20}://)(?P<info>[^\s/?#'\"<>]{0,2000})@")
@@ -107,25 +118,21 @@ _ASSIGNED = _pattern(
 _VALUE = _pattern(rf"""{_QUOTED} | [^\s&;,"'<>|}}\])]+""", _VERBOSE)
 _OPTION = _pattern(r"(?<![\w-])--?(?P<name>[A-Za-z][A-Za-z0-9_.-]{0,80})\s+")
 _OPERAND = _pattern(rf"""{_QUOTED} | [^\s"'-][^\s"']*""", _VERBOSE)
-_CLIENT_NAMES = r"(?:mysql\w*|mariadb[\w-]*|mongo\w*|sshpass|ldap\w+|smbclient|7z\w?|zip|unzip|redis-cli)"
-_CLIENTS = _pattern(rf"(?:.*/)?{_CLIENT_NAMES}")
-_CLIENT_LINE = _pattern(rf"(?P<keep>\b{_CLIENT_NAMES}\s(?:[^;|&\n]{{0,200}}?\s)?-p)(?P<value>[^\s;|&]+)")
-_HTTP = _pattern(r"(?:.*/)?(?:curl|wget|http|https|xh|aria2c|smbclient|lftp)")
-_USER_OPTIONS = ("-u", "--user", "--proxy-user", "-U", "-a", "--auth")
-_CONTAINERS = _pattern(r"(?:.*/)?(?:docker|podman|nerdctl|buildah|helm|oras)")
-_PASSWORD_OPTIONS = (
-    (_CLIENTS, ("-p", "-P", "-w", "-a")),
-    (_CONTAINERS, ("-p",)),
-    (_pattern(r"(?:.*/)?(?:twine|beeline|cqlsh)"), ("-p",)),
-    (_pattern(r"(?:.*/)?(?:sqlcmd|bcp|isql|osql)"), ("-P",)),
-    (_pattern(r"(?:.*/)?vsql"), ("-w",)),
-    (_pattern(r"(?:.*/)?\w*freerdp\d?"), ("/p:",)),
+_AUTHORIZATION = _pattern(
+    r"(?P<keep>\bauthorization[\"']?[ \t]{0,3}[:=][ \t]{0,3}[\"']?)[^\s'\";|&][^\r\n'\";|&]*", _IGNORECASE
 )
-"""Programs, and their options for passwords that look harmless."""
-_PORTS = _pattern(r"[\d.:\[\]-]+(?:/(?:tcp|udp|sctp))?")  # what `-p` of a container tool may be as well
-_JOINED = ("-p", "-P", "/p:")  # these may have the password in the same word
-_ORACLE = _pattern(r"(?:.*/)?(?:sqlplus|sqlldr|expdp|impdp|rman)")
-_LOGON = _pattern(r"(?P<keep>[\w.$#-]+/)[^\s@/]+(?P<rest>@\S+)?")
+# A secret that one program prints for another one, which reads it.
+_PIPED = _pattern(
+    r"(?P<keep>\b(?:echo|printf)\s+(?:-\w+\s+|['\"]?%s(?:\\n)?['\"]?\s+)?)[^\s|;&$][^|;&\n$]{3,200}?"
+    r"(?=\s{0,9}\|[^;|&\n]{0,200}?(?:--[\w-]{0,20}(?:password|token|passphrase)-(?:stdin|fd)\b"
+    r"|--with-token\b|\bsudo\s[^;|&\n]{0,80}?-S\b|\bchpasswd\b|\bpasswd\s+--stdin\b))"
+)
+_SHELL_WORDS = _pattern(
+    r"""(?P<end>[;|&\n()`]+)|(?:[^\s;|&()`"']++|"(?:\\.|[^"\\]){0,200}"|'[^']{0,200}'|["'])+""", _DOTALL
+)
+_INSIDE = _pattern(r"""(?P<quote>["'])(?P<text>.*)(?P=quote)""", _DOTALL)
+_DEEPEST = 4
+"""Quotes within quotes that are looked into, for command lines in command lines."""
 _WORD = _pattern(r"-{0,2}[\w.-]+")
 _NOT_THE_SECRET = _pattern(r"[-_.](?:file|path|dir|fd|policy|length|prompt|store|type|ttl|timeout|env)$", _IGNORECASE)
 
@@ -133,7 +140,7 @@ _NOT_THE_SECRET = _pattern(r"[-_.](?:file|path|dir|fd|policy|length|prompt|store
 def secret_name(name: str) -> bool:
     """Whether a variable, option or key of this name holds a secret (`PGPASSWORD`, `--api-key`, `aws.secret_token`)."""
     bare = name.lstrip("-")
-    if bare.upper() in _HARMLESS or len(bare) > 100 or _NOT_THE_SECRET().search(bare):
+    if bare in _HARMLESS or len(bare) > 100 or _NOT_THE_SECRET().search(bare):
         return False
     split = _CAMEL().sub("_", bare)
     return bool(_SECRET_NAME().match(bare) or _SECRET_NAME().match(split) or _RUN_TOGETHER().search(bare))
@@ -150,10 +157,15 @@ def mask_text(text: str) -> str:
     if " " in text:
         text = _HEADER().sub(lambda match: match["keep"] + MASK, text)
     if "=" in text or ":" in text:
+        text = _AUTHORIZATION().sub(lambda match: match["keep"] + MASK, text)
         text = _mask_named(text, _ASSIGNED(), _VALUE())
-    if "-" in text and " " in text:
-        text = _mask_named(text, _OPTION(), _OPERAND())
-        text = _CLIENT_LINE().sub(lambda match: match["keep"] + MASK, text)
+    if " " in text:
+        if "-" in text:
+            text = _mask_named(text, _OPTION(), _OPERAND())
+        if "|" in text:
+            text = _PIPED().sub(lambda match: match["keep"] + MASK, text)
+        if names_client(text):
+            text = _mask_commands(text)
     return text
 
 
@@ -235,45 +247,55 @@ def mask_argv(argv: Sequence[str]) -> list[str]:
 
 def mask_suspicious(argv: Sequence[str]) -> list[str]:
     """The same, with every argument looked at."""
-    masked: list[str] = []
-    option = ""
-    passwords: tuple[str, ...] = ()  # options for passwords of the programs that came before
-    ports = False  # whether those may be port numbers as well
-    http = oracle = False
-    for argument in argv:
-        masked.append(_argument(argument, option, passwords, ports=ports, http=http, oracle=oracle))
-        option = argument if argument.startswith("-") and "=" not in argument else ""
-        for programs, options in _PASSWORD_OPTIONS:
-            if programs().fullmatch(argument):
-                passwords += options
-                ports = programs is _CONTAINERS
-        http = http or bool(_HTTP().fullmatch(argument))
-        oracle = oracle or bool(_ORACLE().fullmatch(argument))
-    return masked
+    line = _Line()
+    return [mask_text(argument) if (masked := line.next(argument)) is None else masked for argument in argv]
 
 
-def _argument(argument: str, option: str, passwords: tuple[str, ...], *, ports: bool, http: bool, oracle: bool) -> str:
-    """One argument that follows `option` ("" if the one before is none)."""
-    if option and not argument.startswith("-"):
-        if len(option) > 2 and secret_name(option):
+class _Line:
+    """A command line, whose words are looked at one after the other."""
+
+    def __init__(self) -> None:
+        self._clients = Clients()
+        self._before = ""
+
+    def next(self, word: str) -> str | None:
+        """The next word without the secret that its place tells of, None if it tells of none."""
+        found = self._by_place(word)
+        self._clients.learn(word)
+        self._before = word
+        return found
+
+    def _by_place(self, word: str) -> str | None:
+        before = self._before
+        option = before if before.startswith("-") and "=" not in before else ""
+        named = len(option) > 2 or (self._clients.sets and _WORD().fullmatch(before))
+        if named and not word.startswith("-") and secret_name(before):
             return MASK
-        if option in passwords and not (ports and _PORTS().fullmatch(argument)):
-            return MASK
-        if http and option in _USER_OPTIONS and ":" in argument:
-            return f"{argument.split(':', 1)[0]}:{MASK}"
-    joined = next((start for start in passwords if start in _JOINED and argument.startswith(start)), "")
-    if joined and len(argument) > len(joined) and not (ports and _PORTS().fullmatch(argument, len(joined))):
-        return joined + MASK
-    if http and argument[:2] == "-u" and ":" in argument:
-        return f"{argument.split(':', 1)[0]}:{MASK}"
-    if oracle and (logon := _LOGON().fullmatch(argument)):
-        return f"{logon['keep']}{MASK}{logon['rest'] or ''}"
-    name, equals, value = argument.partition("=")
-    if http and equals and name in _USER_OPTIONS and ":" in value:
-        return f"{name}={value.split(':', 1)[0]}:{MASK}"
-    if equals and value and _WORD().fullmatch(name) and secret_name(name):
-        return f"{name}={MASK}"  # the whole of it, spaces and all
-    return mask_text(argument)
+        if kept := self._clients.kept(word, option):
+            return kept[0] + MASK + kept[1]
+        name, equals, value = word.partition("=")
+        if equals and value and _WORD().fullmatch(name) and secret_name(name):
+            return f"{name}={MASK}"  # the whole of it, spaces and all
+        return None
+
+
+def _mask_commands(text: str, depth: int = 0) -> str:
+    """Masks what programs take as passwords in the command lines of a text, as of `sh -c`."""
+    parts, done, line = [], 0, _Line()
+    for match in _SHELL_WORDS().finditer(text):
+        if match["end"]:
+            line = _Line()
+            continue
+        word = match[0]
+        masked = line.next(word)
+        if masked is None and depth < _DEEPEST and " " in word:
+            masked = _INSIDE().sub(
+                lambda inner: inner["quote"] + _mask_commands(inner["text"], depth + 1) + inner["quote"], word
+            )
+        if masked is not None:
+            parts += [text[done : match.start()], masked]
+            done = match.end()
+    return "".join([*parts, text[done:]])
 
 
 def mask_environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -10,20 +10,24 @@ from collections.abc import Sequence
 _SHAPES = """
     -----BEGIN hooks.slack.com discord webhook.office.com AKIA ASIA ABIA ACCA AROA AIDA ghp_ gho_ ghu_ ghs_ ghr_
     github_pat_ gl xox xapp- _live_ _test_ whsec_ sk- AIza ya29. GOCSPX- eyJ npm_ pypi- rubygems_ hf_ dapi dop_v1_
-    dckr_ hvs. hvb. hvr. SG. AGE-SECRET-KEY-1 :AA shp sq0 ATATT3 NRAK- lin_api_
+    dckr_ hvs. hvb. hvr. SG. AGE-SECRET-KEY-1 :AA shp sq0 ATATT3 NRAK- lin_api_ ntn_ secret_ glsa_ glc_ sntry
+    .atlasv1. key- r8_ gsk_ xai- pplx- nvapi- pcsk_ lsv2_ pscale_ figd_ PMAK- tskey- pnu_ pnb_
 """
 MARKS = frozenset(_SHAPES.split())
 """Words of which one is in every credential whose shape masking.py knows."""
 
 _NAMES = """
     mysql mariadb mongo sshpass ldap smbclient 7z zip redis-cli curl wget http xh aria2c lftp docker podman nerdctl
-    buildah twine helm oras sqlcmd bcp isql osql beeline cqlsh vsql sqlplus sqlldr expdp impdp rman freerdp
+    buildah twine helm oras sqlcmd bcp isql osql beeline cqlsh vsql sqlplus sqlldr expdp impdp rman freerdp openssl
+    rpcclient smbget smbcacls ipmitool mosquitto
 """
 _CLIENTS = frozenset(_NAMES.split())
-"""Programs that take passwords in options which look harmless."""
+"""Programs that take passwords in options which look harmless: clients.py has them."""
+
+_SETTERS = frozenset({"config", "configure", "setenv"})  # clients.SETTERS, whose module need not be imported
 
 _PARTS = """
-    pass pw secret token cred cookie jwt bearer otp dsn psk auth sig key conn session basic digest negotiate aws4
+    pass pw secret token cred cookie jwt bearer otp dsn psk auth sig key conn session basic digest negotiate aws4 sudo
 """
 _ROOTS = tuple(_PARTS.split())
 """Of which one is in each name that masking.py takes for a secret's, and in each word that a secret follows."""
@@ -35,7 +39,8 @@ _harmless: set[str] = set()  # arguments in which there is none of those words; 
 _WORDS = """
     ghp gho ghu ghs ghr github glpat glptt gldt glrt glcbt glsoat glft glimt glagent gloas glffct xoxa xoxb xoxe xoxo
     xoxp xoxr xoxs xapp sk rk pk whsec ya29 GOCSPX npm pypi rubygems hf dop dckr hvs hvb hvr SG AGE shpat shpca shppa
-    shpss NRAK lin BEGIN
+    shpss NRAK lin BEGIN ntn secret glsa glc sntrys sntryu atlasv1 key r8 gsk xai pplx nvapi pcsk lsv2 pscale figd PMAK
+    tskey pnu pnb
 """
 _HEADS = "AKIA ASIA ABIA ACCA AROA AIDA AIza dapi sq0i sq0c sq0a ATAT"
 _IN_NAMES = frozenset(word.encode() for word in _WORDS.split())
@@ -52,6 +57,11 @@ def holds_mark(name: bytes) -> bool:
     return not _IN_NAMES.isdisjoint(words) or any(len(word) > 15 and word.startswith(_AT_THE_HEAD) for word in words)
 
 
+def names_client(text: str) -> bool:
+    """Whether a text may have the name of a program in it that takes passwords in options which look harmless."""
+    return any(map(text.__contains__, _CLIENTS)) or any(map(text.__contains__, _SETTERS))
+
+
 def is_plain(argv: Sequence[str]) -> bool:
     """True if masking.mask_argv surely has nothing to hide in this command line; False tells nothing.
 
@@ -60,6 +70,8 @@ def is_plain(argv: Sequence[str]) -> bool:
     """
     option = ""
     for argument in argv:
+        if argument in _SETTERS:
+            return False
         if not argument.startswith("-"):
             if option and _may_name_secret(option):
                 return False
@@ -83,7 +95,7 @@ def _is_harmless(argument: str) -> bool:
     if any(map(argument.__contains__, MARKS)) or any(map(argument.__contains__, _CLIENTS)):
         return False
     binds = "=" in argument or ":" in argument or " " in argument
-    if binds and ("://" in argument or _may_name_secret(argument)):
+    if binds and ("://" in argument or _may_name_secret(argument) or any(map(argument.__contains__, _SETTERS))):
         return False
     if len(_harmless) < _MOST:
         _harmless.add(argument)

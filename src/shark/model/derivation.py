@@ -182,9 +182,15 @@ def _base(contents: Contents, output: OutputEntry) -> tuple[int, int] | None:
 
 def entries(contents: Contents, found: Mapping[tuple[int, int], str | None]) -> dict[tuple[int, int], InputEntry]:
     """A manifest's entries for file versions (with the path as used beside each), sorted by path."""
+    return {key: contents.entry(*key, found[key]) for key in by_path(contents, found)}
+
+
+def by_path(contents: Contents, keys: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """File versions sorted by path."""
     files = contents.files
-    rows = sorted((files[key[0]]["path"], key) for key in found)
-    return {key: contents.entry(*key, found[key]) for _, key in rows}
+    ordered = sorted(keys)  # they mostly are
+    ordered.sort(key=lambda key: files[key[0]]["path"])
+    return ordered
 
 
 def _name(entry: FileEntry) -> bytes:

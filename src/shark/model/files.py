@@ -91,6 +91,7 @@ class FileTable:
         self.all: list[File] = []
         self.by_id: dict[FileId, File] = {}
         self._numbers: dict[tuple[int, int], File] = {}  # by device and inode: the last one that was met
+        self._unnumbered: list[File] = []  # those that were met since somebody asked for a number
         self.names = NameTable()
         self._missing: dict[bytes, File] = {}
         self._sources: dict[bytes, File] = {}
@@ -131,9 +132,9 @@ class FileTable:
             return file
         file = self.newly(path, stat, end)
         if file is not None:
-            version = Version(0, "before", 0, 0, -1, begin)
+            version = file.current = Version(0, "before", 0, 0, -1, begin)
             version.end, version.size, version.mtime = end, size, mtime
-            file.start(version)
+            file.versions.append(version)
         return file
 
     def newly(self, path: bytes, stat: Stat, end: int) -> File | None:
@@ -150,15 +151,23 @@ class FileTable:
         self.all.append(file)
         file.id = identity
         file.first_end = end
-        self.by_id[identity] = self._numbers[identity[0], identity[1]] = file
+        self.by_id[identity] = file
+        self._unnumbered.append(file)
         self.names.put(path, file)
         return file
 
     def numbered(self, key: bytes) -> int:
         """The number of the file that b"DEV:INO" names, 0 if the run has not met it."""
+        self._number()
         dev, _, ino = key.partition(b":")
         file = self._numbers.get((int(dev), int(ino))) if dev.isdigit() and ino.isdigit() else None
         return file.n if file is not None else 0
+
+    def _number(self) -> None:
+        for file in self._unnumbered:
+            assert file.id is not None
+            self._numbers[file.id[:2]] = file
+        self._unnumbered.clear()
 
     def missing(self, path: bytes) -> File:
         """The entry that stands for a path at which nothing was found; one per path, whoever looked."""
@@ -243,6 +252,7 @@ class FileTable:
         return file
 
     def _identify(self, file: File, identity: FileId) -> None:
+        self._number()
         file.id = identity
         self.by_id[identity] = self._numbers[identity[:2]] = file
 

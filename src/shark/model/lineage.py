@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 
 from shark.model import schedule as steps_
 from shark.model.dag import EMPTY, Dag
-from shark.model.derivation import Contents, Derivation, entries, used_names, whole_run, written_channels
+from shark.model.derivation import Contents, Derivation, by_path, used_names, whole_run, written_channels
 from shark.model.flow import Buffer, Flow, Place, Process, TooMuch, pour
 from shark.model.schedule import Schedule
 from shark.tuples import TYPE_CHECKING
@@ -84,11 +84,11 @@ class Lists:
         self._record = record
         self._sweep = _Sweep(record)
         used = used_names(self._sweep.contents, [edge for edge in record["edges"] if "as" in edge])
-        keys = {key: used.get(key) for key in self._sweep.leaves} if used else dict.fromkeys(self._sweep.leaves)
-        listed = entries(self._sweep.contents, keys)
-        self._sorted = list(listed.values())
+        self._used = used
         leaves = self._sweep.leaves
-        self._places = {leaves[key]: place for place, key in enumerate(listed)}
+        self._sorted = by_path(self._sweep.contents, leaves)
+        self._places = {leaves[key]: place for place, key in enumerate(self._sorted)}
+        self._entries: dict[int, InputEntry] = {}  # by place; those that are asked for
         self._packages = list(self._sweep.schedule.packages)
         self._lists: dict[tuple[int, int], _Written | None] = {}
         self._software: dict[int, list[str]] = {}
@@ -106,8 +106,7 @@ class Lists:
             return self._by_run(output)
         inputs, controls, listed = found
         own = [place for place in self._ordered(self._sweep.dag.leaves(buffer.own) or ()) if not _has(listed, place)]
-        entries = tuple(map(self._sorted.__getitem__, own))
-        return Derivation("output", inputs, controls, self._purls(buffer.software), entries)
+        return Derivation("output", inputs, controls, self._purls(buffer.software), tuple(map(self._entry, own)))
 
     def _by_run(self, output: OutputEntry) -> Derivation:
         if self._whole is None:
@@ -132,11 +131,18 @@ class Lists:
         only -= found
         self._listed -= len(found) + len(only)
         places = self._ordered(found)
-        controlling = [self._sorted[place] for place in self._ordered(only)]
-        return [self._sorted[place] for place in places], controlling, array("I", places)
+        controlling = list(map(self._entry, self._ordered(only)))
+        return list(map(self._entry, places)), controlling, array("I", places)
+
+    def _entry(self, place: int) -> InputEntry:
+        entry = self._entries.get(place)
+        if entry is None:
+            key = self._sorted[place]
+            entry = self._entries[place] = self._sweep.contents.entry(*key, self._used.get(key))
+        return entry
 
     def _ordered(self, leaves: Iterable[int]) -> list[int]:
-        """The places of leaves among the sorted entries."""
+        """The places of leaves among the sorted contents."""
         return sorted(map(self._places.__getitem__, leaves))
 
     def _purls(self, bits: int) -> list[str]:

@@ -17,6 +17,7 @@ class NameTable:
     def __init__(self) -> None:
         self.at: dict[bytes, File] = {}
         self._below: dict[bytes, set[bytes]] = {}  # directory -> known paths right below it, directories included
+        self._unsorted: list[bytes] = []  # paths that are not in `_below` yet: many runs never ask for it
 
     def add(self, path: bytes, file: File) -> None:
         """`file` is at `path`; whatever was believed to be there has lost that name."""
@@ -34,12 +35,7 @@ class NameTable:
         """`file`, which had no name, is at `path`, where nothing was."""
         self.at[path] = file
         file.names[path] = None
-        parent = path.rpartition(b"/")[0]
-        siblings = self._below.get(parent)
-        if siblings is not None:
-            siblings.add(path)
-        else:
-            self._enter(path)
+        self._unsorted.append(path)
 
     def drop(self, path: bytes) -> File | None:
         """Nothing is at `path` any more; returns what was."""
@@ -71,6 +67,7 @@ class NameTable:
         """Take out `top` and everything below it: the rest of each path, and its file, which does not lose its path
         yet.
         """
+        self._sort()
         found: list[tuple[bytes, File]] = []
         todo = [top]
         while todo:
@@ -89,6 +86,13 @@ class NameTable:
             self.at[top + rest] = file
             self._enter(top + rest)
 
+    def _sort(self) -> None:
+        """Let `_below` have all known paths."""
+        if self._unsorted:
+            for path in self._unsorted:
+                self._enter(path)
+            self._unsorted = []
+
     def _enter(self, path: bytes) -> None:
         while True:
             parent, slash, name = path.rpartition(b"/")
@@ -105,6 +109,7 @@ class NameTable:
 
     def _leave(self, path: bytes) -> None:
         """Forget `path` in its parent, and parents that thereby hold nothing known."""
+        self._sort()
         while path not in self.at and not self._below.get(path):
             self._below.pop(path, None)
             parent = path.rpartition(b"/")[0]

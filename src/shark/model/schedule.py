@@ -48,7 +48,8 @@ class Schedule:
         self._loaded = {entry["n"]: self._package(entry) for entry in record["files"] if "package" in entry}
         self.listed = {n for n, entry in contents.files.items() if is_listed(entry)}
         compiled = {n for n, entry in contents.files.items() if entry["role"] == "cache" and _is_compiled(entry)}
-        self._taken = (self.changing | self.listed) - compiled
+        self._taken = self.changing | self.listed
+        self._taken -= compiled
         self._execs = {process["n"]: list(_execs(process)) for process in record["processes"]}
         self._channels: dict[int, ChannelEntry] = {entry["n"]: entry for entry in record["channels"]}
         links = [edge for edge in record["edges"] if "channel" in edge]

@@ -41,6 +41,24 @@ SHAPES = {
     "linear": "lin_api_" + SECRET,
     "discord-hook": "https://discord.com/api/webhooks/123456/" + SECRET,
     "office-hook": "https://x.webhook.office.com/webhookb2/" + SECRET,
+    "notion": "ntn_" + SECRET + SECRET,
+    "notion-earlier": "secret_" + SECRET + SECRET[:3],
+    "grafana": f"glsa_{SECRET[:32]}_0123abcd",
+    "sentry": "sntrys_" + SECRET + SECRET,
+    "terraform": f"{SECRET[:14]}.atlasv1.{SECRET}{SECRET}",
+    "mailgun": "key-" + "0123456789abcdef" * 2,
+    "replicate": "r8_" + SECRET[:37],
+    "groq": "gsk_" + SECRET + SECRET[:12],
+    "xai": "xai-" + SECRET + SECRET,
+    "perplexity": "pplx-" + SECRET + SECRET[:8],
+    "nvidia": "nvapi-" + SECRET + SECRET[:24],
+    "pinecone": "pcsk_" + SECRET,
+    "langsmith": f"lsv2_pt_{SECRET}",
+    "planetscale": "pscale_tkn_" + SECRET,
+    "figma": "figd_" + SECRET,
+    "postman": f"PMAK-{'0123456789abcdef' * 2}-{'0123456789abcdef' * 2}",
+    "tailscale": f"tskey-auth-{SECRET}",
+    "prefect": "pnu_" + SECRET[:36],
     "slack-hook": "https://hooks.slack.com/services/T000/B000/" + SECRET[:24],
 }
 PLACED = {
@@ -64,6 +82,22 @@ PLACED = {
     "python": f"connect(api_key='{SECRET}')",
     "nested": f"url=https://example.org/?token={SECRET}",
     "cookie": f"Cookie: session={SECRET}",
+    "any-scheme": f"Authorization: token {SECRET}",
+    "any-scheme-quoted": f"curl -H 'authorization: Custom {SECRET}' https://example.org",
+    "run-together": f"MYTOKEN={SECRET} true",
+    "short-operand-text": f"sshpass -p {SECRET} ssh host",
+    "redis-text": f"redis-cli -h db -a {SECRET} get x",
+    "ldap-text": f"ldapsearch -x -w {SECRET} -b dc=x",
+    "openssl-text": f"openssl enc -aes256 -k {SECRET} -in x",
+    "windows-text": f"smbclient -U me%{SECRET} //host/share",
+    "set-text": f"aws configure set aws_secret_access_key {SECRET}",
+    "git-set-text": f"git config --global github.token {SECRET}",
+    "quoted-text": f'cd x && bash -c "mysql -u me -p {SECRET} db"',
+    "twice-quoted-text": f"ssh host 'sudo sh -c \"zip -P {SECRET} a b\"'",
+    "piped-text": f"echo {SECRET} | docker login -u me --password-stdin",
+    "piped-printf": f"printf '%s\\n' {SECRET} | sudo -u me -S true",
+    "database": f"Server=x;Uid=u;Pwd={SECRET};",
+    "proxy": f"GDAL_HTTP_PROXYUSERPWD=me:{SECRET}",
 }
 
 
@@ -92,11 +126,21 @@ def test_credentials_are_hidden_wherever_they_stand(text):
         "awk -F: {print $1}",
         "numpy-1.26.4-py310hb13e2d6_0",
         "KEY=value MONKEY=1",
+        "git config user.name me",
+        "docker run -p 127.0.0.1:80:8080/tcp -v a:b x",
+        "echo four words of text | sudo tee x",
+        "sort -k 2 authorization.txt",
     ],
 )
 def test_what_is_no_credential_stays_readable(text):
     assert mask_text(text) == text
     assert mask_argv(text.split(" ")) == text.split(" ")
+
+
+def test_the_end_of_a_command_is_the_end_of_what_its_program_tells():
+    """After it `-p` is an ordinary option again."""
+    text = "mysql -u me db; mkdir -p a && cp -a x y"
+    assert mask_text(text) == text
 
 
 @pytest.mark.parametrize(
@@ -107,7 +151,17 @@ def test_what_is_no_credential_stays_readable(text):
         (["sudo", "/usr/bin/sshpass", "-p", "hunter2", "ssh"], ["sudo", "/usr/bin/sshpass", "-p", MASK, "ssh"]),
         (["curl", "-u", "me:hunter2", "x"], ["curl", "-u", "me:" + MASK, "x"]),
         (["curl", "--user=me:hunter2"], ["curl", "--user=me:" + MASK]),
-        (["keytool", "-storepass", "x", "-password", "hunter2"], ["keytool", "-storepass", "x", "-password", MASK]),
+        (["keytool", "-storepass", "hunter2", "-keypass", "x"], ["keytool", "-storepass", MASK, "-keypass", MASK]),
+        (["plink", "-pw", "hunter2", "host"], ["plink", "-pw", MASK, "host"]),
+        (["openssl", "req", "-passin", "pass:hunter2"], ["openssl", "req", "-passin", MASK]),
+        (["openssl", "enc", "-k", "hunter2"], ["openssl", "enc", "-k", MASK]),
+        (["smbclient", "-U", "me%hunter2", "//h/s"], ["smbclient", "-U", "me%" + MASK, "//h/s"]),
+        (["rpcclient", "--user=me%hunter2"], ["rpcclient", "--user=me%" + MASK]),
+        (["git", "config", "x.token", "hunter2"], ["git", "config", "x.token", MASK]),
+        (["aws", "configure", "set", "aws_access_key_id", "x"], ["aws", "configure", "set", "aws_access_key_id", MASK]),
+        (["docker", "run", "-p", "80:80", "-p", "hunter2"], ["docker", "run", "-p", "80:80", "-p", MASK]),
+        (["sqlplus", "me/hunter2@db"], ["sqlplus", f"me/{MASK}@db"]),
+        (["sqlplus", "/nolog", "a/b/c", "@x.sql"], ["sqlplus", "/nolog", "a/b/c", "@x.sql"]),
         (["env", "TOKEN=one two three", "x"], ["env", "TOKEN=" + MASK, "x"]),
         (["x", "--token", "--verbose"], ["x", "--token", "--verbose"]),
         (["sh", "-c", "cd x; API_TOKEN=hunter2 run"], ["sh", "-c", f"cd x; API_TOKEN={MASK} run"]),
@@ -139,7 +193,8 @@ def test_names_of_secrets_are_known(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["PATH", "key", "tokenizer", "author", "compass", "bypass", "passenger", "SSH_AUTH_SOCK"]
+    "name",
+    ["PATH", "key", "tokenizer", "author", "compass", "bypass", "passenger", "SSH_AUTH_SOCK", "PWD", "max_new_tokens"],
 )
 def test_other_names_are_not(name):
     assert not secret_name(name)
@@ -174,7 +229,22 @@ def test_any_text_can_be_masked(text):
 
 
 @pytest.mark.parametrize(
-    "part", ["a-", "a.", "eyJ-", "x://", "a=", "-a ", "AKIA", "'", "-----BEGIN PRIVATE KEY-----", "mysql "]
+    "part",
+    [
+        "a-",
+        "a.",
+        "eyJ-",
+        "x://",
+        "a=",
+        "-a ",
+        "AKIA",
+        "'",
+        "-----BEGIN PRIVATE KEY-----",
+        "mysql ",
+        "echo mysql '",
+        'mysql \\"',
+        "echo x |",
+    ],
 )
 def test_long_texts_take_no_long_time(part):
     mask_text.__wrapped__(part * 20_000)
