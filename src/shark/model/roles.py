@@ -142,6 +142,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("data", "shared memory", below(b"/dev/shm/"), FOLDER),
     Rule("system", "the kernel's", below(b"/proc/", b"/sys/", b"/dev/"), FOLDER),
+    # /proc/PID/ns/mnt, opened to be entered, is called mnt:[4026531832] and is a regular file (namespaces(7)).
+    Rule("system", "the kernel's, without a path", lambda known: b"/" not in known.path, FOLDER),
     Rule(
         "system",
         "the machine's state",
