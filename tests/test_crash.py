@@ -322,6 +322,36 @@ def test_neither_disk_nor_memory_takes_the_journal(world: World, mode: str) -> N
     assert world.settle() == []
 
 
+def test_a_daemon_outlives_the_process_that_makes_the_record(world: World, mode: str) -> None:
+    """No record can be made, but the journal is kept; what the command left running goes on to its end."""
+    world.write("in", b"x\n")
+    os.mkfifo(world.work / "start")
+    os.mkfifo(world.work / "go")
+    script = "(read x < go; cat in > late) > log 2>&1 & read x < start; exit 3"
+    command = world.command(["sh", "-c", script], "--linger", "0.1", mode=mode)
+    # The FIFO is opened when the command has opened it.
+    with subprocess.Popen(command, cwd=world.work, env=world.env) as process, open(world.work / "start", "wb"):
+        os.kill(scribe(world, process.pid), signal.SIGKILL)
+    assert process.returncode == 3
+    with open(world.work / "go", "wb"):
+        pass
+    assert world.settle() == []
+    assert world.read("late") == b"x\n"
+    kept = {path.suffix: path for path in (world.store / "journals").iterdir()}
+    assert ".journal" in kept
+    for path in kept.values():
+        path.unlink()
+
+
+def scribe(world: World, command: int) -> int:
+    """The process that makes the record: of shark's own ones it has a child, which looks up the circumstances."""
+    stats = {pid: Path(f"/proc/{pid}/stat").read_text() for pid in world.processes()}
+    parents = {pid: int(stat.rpartition(")")[2].split()[1]) for pid, stat in stats.items()}
+    named = {pid for pid in parents if b"--linger" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+    [found] = {parents[pid] for pid in named} & named - {command}
+    return found
+
+
 @pytest.mark.root
 def test_the_disk_of_the_store_is_full(world: World, mode: str) -> None:
     """The record goes where there is room, which is said; the manifest is on the file."""

@@ -288,7 +288,9 @@ class Tracing:
             self.front.done()
         supervisor.release_root()
         self._voice.close()
-        if supervisor.alive and not self._failed:
+        if supervisor.alive and self._failed:
+            supervisor.run_on()  # there is no record to go on with, but without a tracer they would end
+        elif supervisor.alive:
             self._go_on()
         self._drop_journal()
         self._close_recorder()
