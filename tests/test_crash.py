@@ -6,9 +6,11 @@ Whatever happens, what was seen until then can be had, outputs are as the comman
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -304,6 +306,71 @@ def test_the_disk_is_full_in_the_middle_of_the_journal(world: World, mode: str) 
         assert run.manifest("some-longer-name-for-an-output-7")["output"]["sha256"] == digest(b"7\n")
         assert world.leftovers() == []
         assert world.settle() == []
+
+
+LOOK_FOR_MANY = """
+import os, sys
+def look_for(*numbers):
+    for number in numbers:
+        try:
+            os.open(f"{number:0240}", os.O_RDONLY)
+        except FileNotFoundError:
+            pass
+open("out", "w").write(open("in").read())
+look_for(*range(12000))
+open("late", "w").write("x")
+sys.exit(3)
+"""
+
+
+def limit_files() -> None:
+    """Let no file become larger than a chunk of the journal, for good: also as root."""
+    ctypes.CDLL(None).prctl(24, 24)  # PR_CAPBSET_DROP, CAP_SYS_RESOURCE
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1100 << 10, 1100 << 10))
+
+
+def test_neither_disk_nor_memory_takes_the_journal(world: World, mode: str) -> None:
+    """Under a hard limit of the size of files the command goes on; the record says that its rest is missing."""
+    world.write("in", b"x\n")
+    run = world.run([sys.executable, "-B", "-c", LOOK_FOR_MANY], mode=mode, preexec_fn=limit_files)
+    assert run.status == 3
+    assert world.read("late") == b"x"
+    assert b"the rest of the run is not recorded" in run.stderr
+    assert b"Traceback" not in run.stderr
+    assert "journal-lost" in run.gaps
+    assert run.record["command"]["exit"] == 3
+    assert run.inputs("out") == {"in": digest(b"x\n")}
+    assert world.settle() == []
+
+
+def test_a_daemon_outlives_the_process_that_makes_the_record(world: World, mode: str) -> None:
+    """No record can be made, but the journal is kept; what the command left running goes on to its end."""
+    world.write("in", b"x\n")
+    os.mkfifo(world.work / "start")
+    os.mkfifo(world.work / "go")
+    script = "(read x < go; cat in > late) > log 2>&1 & read x < start; exit 3"
+    command = world.command(["sh", "-c", script], "--linger", "0.1", mode=mode)
+    # The FIFO is opened when the command has opened it.
+    with subprocess.Popen(command, cwd=world.work, env=world.env) as process, open(world.work / "start", "wb"):
+        os.kill(scribe(world, process.pid), signal.SIGKILL)
+    assert process.returncode == 3
+    with open(world.work / "go", "wb"):
+        pass
+    assert world.settle() == []
+    assert world.read("late") == b"x\n"
+    kept = {path.suffix: path for path in (world.store / "journals").iterdir()}
+    assert ".journal" in kept
+    for path in kept.values():
+        path.unlink()
+
+
+def scribe(world: World, command: int) -> int:
+    """The process that makes the record: of shark's own ones it has a child, which looks up the circumstances."""
+    stats = {pid: Path(f"/proc/{pid}/stat").read_text() for pid in world.processes()}
+    parents = {pid: int(stat.rpartition(")")[2].split()[1]) for pid, stat in stats.items()}
+    named = {pid for pid in parents if b"--linger" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+    [found] = {parents[pid] for pid in named} & named - {command}
+    return found
 
 
 @pytest.mark.root

@@ -260,6 +260,20 @@ def test_processor_time_limit_binds_the_command_only(world: World, mode: str) ->
     assert soft == hard == resource.RLIM_INFINITY
 
 
+def test_too_few_descriptors_to_start(world: World, mode: str) -> None:
+    """Where shark cannot open what it needs, it says so and ends with 125: the command was not started."""
+    run = world.run(
+        ["sh", "-c", "echo > out"],
+        mode=mode,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (6, 6)),
+    )
+    assert run.status == 125
+    assert run.stderr.startswith(b"shark: ")
+    assert b"Too many open files" in run.stderr
+    assert b"Traceback" not in run.stderr
+    assert not (world.work / "out").exists()
+
+
 def test_end_of_file_when_the_command_ends(world: World, tracee: Compiler, mode: str) -> None:
     """A reader of the command's output sees its end when the command ends, though a daemon of the run lives on."""
     world.write("in", CONTENT)

@@ -256,6 +256,15 @@ def test_pid_namespace(trace: Trace, world: World) -> None:
     assert all(process["pid"] > 2 for process in run.processes)
 
 
+def test_a_namespace_is_no_input(shark_run: SharkRun, world: World) -> None:
+    """A namespace that is opened to be entered, as nsenter does, has no content: no input, no gap."""
+    world.write("in", CONTENT)
+    run = shark_run(["sh", "-c", "exec 3< /proc/self/ns/mnt; cat in > out"])
+    copied(run, world)
+    assert [entry["path"] for entry in run.manifest("out")["inputs"]] == [str(world.work / "in")]
+    assert run.gaps == set()
+
+
 def test_bubblewrap(shark_run: SharkRun, world: World) -> None:
     """A sandbox made by bwrap: the work directory under another name, everything else read-only."""
     need("bwrap")

@@ -17,7 +17,7 @@ from shark.capture.supervisor import Options, Supervisor
 from shark.capture.waiting import Waiter
 from shark.content.concealing import Concealer
 from shark.content.suspicion import is_plain
-from shark.events import Event, GapSeen, ImageStarted, Opened, RunEnded, RunStarted, SubRun, Traced
+from shark.events import Event, GapSeen, ImageStarted, Opened, ProcessEnded, RunEnded, RunStarted, SubRun, Traced
 from shark.plan import asks_for_more
 from shark.recorder import tiering
 from shark.scribe import Report, Scribe
@@ -121,6 +121,7 @@ def _settings_beside(journal: bytes) -> bytes:
     return journal.removesuffix(b".journal") + b".settings"
 
 
+_ENDS = frozenset({ProcessEnded, RunEnded})
 _WITH_ARGV = frozenset({ImageStarted, RunStarted, SubRun})
 
 
@@ -171,6 +172,7 @@ class Tracing:
         self._seconds = 0.0
         self._done = False
         self._failed = False
+        self._torn = False  # nothing can be written any more but how the run ends
         self._next = ""
         self._traced = ""
         self._concealer = Concealer(os.environ, scribe.tell_secret)
@@ -219,16 +221,33 @@ class Tracing:
         event = masked(event, self._concealer)
         if self._hidden is not None:
             event = self._hidden(event)
+        if self._torn:
+            if type(event) in _ENDS:
+                self._journal.write_last(event)
+            return
         try:
             self._journal.write(event)
         except OSError as problem:
-            if self._journal is not self._kept:
-                raise
-            # What it holds stays, and stays locked, in case that shark is killed.
-            self._voice.warn(f"the journal could not be continued: {problem.strerror}; a crash would now lose the run")
-            self._journal = JournalWriter(self._scribe.spill)
-            self._journal.write(GapSeen(event.begin, event.end, 0, "journal-lost", problem.strerror or ""))
-            self._journal.write(event)
+            self._tear(event, problem.strerror or "")
+
+    def _tear(self, event: Event, why: str) -> None:
+        """The journal cannot take an event: go on in memory, or else without. Never raises: the command goes on."""
+        gap = GapSeen(event.begin, event.end, 0, "journal-lost", why)
+        if self._journal is self._kept:
+            try:
+                spill = JournalWriter(self._scribe.spill)
+                spill.write(gap)
+                spill.write(event)
+            except OSError:
+                pass
+            else:
+                # What it holds stays, and stays locked, in case that shark is killed.
+                self._voice.warn(f"the journal could not be continued: {why}; a crash would now lose the run")
+                self._journal = spill
+                return
+        self._torn = True
+        self._voice.warn(f"the journal could not be continued: {why}; the rest of the run is not recorded")
+        self._journal.write_last(gap._replace(detail=f"{why}: what came after is not recorded"))
 
     def _is_ours(self, path: bytes) -> bool:
         return os.path.dirname(path) == os.path.realpath(os.path.dirname(self._journal_path))
@@ -274,7 +293,9 @@ class Tracing:
             self.front.done()
         supervisor.command.release()
         self._voice.close()
-        if supervisor.tree.alive and not self._failed:
+        if supervisor.tree.alive and self._failed:
+            supervisor.loop.run_on()  # there is no record to go on with, but without a tracer they would end
+        elif supervisor.tree.alive:
             self._go_on()
         self._drop_journal()
         self._close_recorder()

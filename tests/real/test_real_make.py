@@ -69,3 +69,18 @@ def test_make_again(shark_run: Callable[..., Run], world: World) -> None:
     assert run.status == 0, run.stderr
     assert run.outputs == {name: sha256(world.work / name) for name in ("two.o", "libsmall.a", "program")}
     assert run.inputs("two.o", role=None).keys() >= {"two.c", "small.h", "Makefile"}
+
+
+def test_lists_of_dependencies(shark_run: Callable[..., Run], world: World) -> None:
+    """A build tool that reads what the compiler says of each source makes no object out of all of them."""
+    need("make", "gcc")
+    rules = "%.d: %.c\n\tgcc -MM -MF $@ $<\n%.o: %.c\n\tgcc -c -o $@ $<\n-include one.d two.d\n"
+    world.write("Makefile", "all: one.o two.o\n" + rules)
+    for name in ("one", "two"):
+        world.write(f"{name}.c", f"int {name};\n")
+    run = shark_run(["make"])
+    assert run.status == 0, run.stderr
+    for name in ("one", "two"):
+        assert run.inputs(f"{name}.o", role=None).keys() == {f"{name}.c", "Makefile"}
+    controls = {run.name(entry["path"]) for entry in run.manifest("two.o")["controls"]}
+    assert controls == {"one.c"}

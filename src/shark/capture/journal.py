@@ -6,7 +6,8 @@ is in it survives the writer's SIGKILL without a system call an event, and a ful
 allocation instead of a fatal signal in the middle of one. Unused room is NUL bytes, at which reading stops.
 
 Who makes the record follows the journal while the run goes on. What no disk will take is written into a memory file
-instead, which does not survive a crash, but is followed all the same.
+instead, which does not survive a crash, but is followed all the same. Where that may not grow either (RLIMIT_FSIZE
+binds memory files too), what there is room for is that the rest is missing, and how the run ended.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from shark.events import EVENT_TYPES, Event, Opened
 
 MAGIC = b"shark-journal/1\n"
 _CHUNK = 1 << 20
+_SPARE = 1 << 14  # of each chunk, for what `write_last` says
 _CODES = {kind: code for code, kind in enumerate(EVENT_TYPES)}
 
 
@@ -37,6 +39,10 @@ def _plain(event: Event) -> object:
             file = [shown, named, [[*identity], *rest]]
             return [_OPENED, begin, end, process, access, file, created, truncated, append, None, via]
     return (_CODES[type(event)], *event)
+
+
+def _line(event: Event) -> bytes:
+    return jsontext.dumps_short(_plain(event)) + b"\n"
 
 
 class JournalWriter:
@@ -64,11 +70,17 @@ class JournalWriter:
 
     def write(self, event: Event) -> None:
         """Append one event; raises OSError (ENOSPC …) with the journal intact up to the event before."""
-        line = jsontext.dumps_short(_plain(event)) + b"\n"
-        if self._position + len(line) > self._size:
+        line = _line(event)
+        if self._position + len(line) + _SPARE > self._size:
             self._map.close()
-            self._map = self._grow(len(line))
+            self._map = self._grow(len(line) + _SPARE)
         self._put(line)
+
+    def write_last(self, event: Event) -> None:
+        """Append a short event after `write` has failed, in room that is kept for it; nothing if that is used up."""
+        line = _line(event)
+        if self._position + len(line) <= self._size:
+            self._put(line)
 
     def _put(self, line: bytes) -> None:
         end = self._position + len(line)

@@ -101,6 +101,9 @@ def main(arguments: Sequence[str]) -> int:
         return error.exit_code
     except BrokenPipeError:
         return EXIT_RUN
+    except OSError as problem:  # a limit of the user's, before there is a command
+        sys.stderr.write(f"shark: the run could not be prepared: {problem}\n`ulimit -a` tells this shell's limits.\n")
+        return EXIT_RUN
     except KeyboardInterrupt:
         return 130
 

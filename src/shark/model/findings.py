@@ -94,10 +94,10 @@ class Findings:
         owner = self.facts.owners.get(file.path)
         if owner is None and file.n in self.model.pyc_sources:
             return "cache" if self.has_source(file.n) else "code"
-        executed = file.n in self._executed
+        executed, made = file.n in self._executed, bool(file.versions and file.current.process)
         if owner is None:
-            return self._rules.role(file.path, (False, False, executed))
-        return self._rules.role(file.path, (not owner.modified, owner.modified, executed))
+            return self._rules.role(file.path, (False, False, executed, made))
+        return self._rules.role(file.path, (not owner.modified, owner.modified, executed, made))
 
     def outcome(self, file: File) -> Outcome:
         """What became of the file."""

@@ -17,13 +17,14 @@ class Known(NamedTuple):
     """What a rule may look at.
 
     `owned`: a package owns the file and the content is the package's. `executed`: it was executed, or is a script that
-    `#!` or an interpreter's arguments name. `home` is the user's home directory, b"" if none.
+    `#!` or an interpreter's arguments name. `made`: the run wrote it. `home` is the user's home directory, b"" if none.
     """
 
     path: bytes
     owned: bool = False
     modified: bool = False
     executed: bool = False
+    made: bool = False
     home: bytes = b""
 
 
@@ -153,6 +154,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("data", "shared memory", below(b"/dev/shm/"), FOLDER),
     Rule("system", "the kernel's", below(b"/proc/", b"/sys/", b"/dev/"), FOLDER),
+    # /proc/PID/ns/mnt, opened to be entered, is called mnt:[4026531832] and is a regular file (namespaces(7)).
+    Rule("system", "the kernel's, without a path", lambda known: b"/" not in known.path, FOLDER),
     Rule(
         "system",
         "the machine's state",
@@ -169,6 +172,9 @@ RULES: tuple[Rule, ...] = (
     Rule("cache", "a file of a cache", matching(_CACHE_NAMES), ENDING),
     Rule("code", "executed, or named as script", lambda known: known.executed, FOLDER),
     Rule("code", "a shared object", lambda known: is_shared_object(known.path), ENDING),
+    # Compilers write such a list beside what they make (gcc -MD, rustc), and build tools read all of them. It decides
+    # what is made again; as code it would be an input of all that is compiled later. One from before may be in D.
+    Rule("data", "a list of what was compiled", lambda known: known.made and known.path.endswith(b".d"), ENDING),
     Rule("code", "a source or build file", lambda known: is_source(known.path), ENDING),
     # Python runs the lines of these at its start; a .pth elsewhere is more likely the weights of a network.
     Rule("code", "a start-up file of Python", matching(rb"/(site|dist)-packages/[^/]+\.pth$"), ENDING),
@@ -210,10 +216,10 @@ def ending(name: bytes) -> bytes:
     return name[at:] if at >= 0 else b""
 
 
-State = tuple[bool, bool, bool]
-"""What a rule may look at besides the path: whether a file is owned, modified, executed (see `Known`)."""
+State = tuple[bool, bool, bool, bool]
+"""What a rule may look at besides the path: whether a file is owned, modified, executed, made (see `Known`)."""
 
-PLAIN: State = (False, False, False)
+PLAIN: State = (False, False, False, False)
 
 
 class _Folder:

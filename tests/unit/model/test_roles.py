@@ -22,6 +22,7 @@ HOME = b"/home/u"
         ("/sys/devices/x", "system"),
         ("/dev/null", "system"),
         ("/dev/shm/x.csv", "data"),
+        ("mnt:[4026531832]", "system"),
         ("/etc/ld.so.cache", "system"),
         ("/run/user/1/x", "system"),
         ("/var/cache/fontconfig/x", "system"),
@@ -68,6 +69,13 @@ def test_a_packages_file_whose_content_is_not_its_own_is_never_folded_away():
 
 def test_executed_files_are_code():
     assert role(Known(b"/w/tool", executed=True)) == "code"
+
+
+def test_a_list_that_a_compiler_wrote_is_no_code_as_a_program_in_d_is():
+    assert role(Known(b"/w/a.o.d", made=True)) == "data"
+    assert role(Known(b"/w/a.d")) == "code"
+    assert role(Known(b"/w/a.d", executed=True, made=True)) == "code"
+    assert role(Known(b"/w/a.c", made=True)) == "code"
 
 
 def test_without_a_home_there_are_no_settings_in_it():

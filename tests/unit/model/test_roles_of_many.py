@@ -21,8 +21,12 @@ NAMES = (
     *(b".py", b".git", b".gitignore", b".Rprofile", b"py", b"x.", b"*.py", b"a.so", b".so", b"b.so.1", b"c.so.1.txt"),
     *(b"pyvenv.cfg", b"setup.cfg", b"other.cfg", b"a.pth", b".pth", b"b.pth\n", b"fontlist-v330.json", b"list.json"),
     *(b"gconv-modules.cache", b"dir", b"a.jsa", b"package.json", b"a b.R", b"\xff.r", b"a.sol", b"makefile.am"),
+    *(b"a.d", b"a.o.d", b".d", b"x.d.txt", b"a.so.d"),
 )
-STATES = ((False, False, False), (True, False, False), (False, True, False), (False, False, True))
+STATES = (
+    *((False, False, False, False), (True, False, False, False), (False, True, False, False)),
+    *((False, False, True, False), (False, False, False, True), (False, False, True, True)),
+)
 EXTRA = (
     (),
     (Rule("config", "all of a folder", below(b"/w/tree/"), FOLDER), Rule("cache", "a pattern", matching(rb"/a\.txt$"))),
@@ -34,19 +38,19 @@ EXTRA = (
 @pytest.mark.parametrize("home", [HOME, b"", b"/"])
 def test_each_file_has_the_role_that_the_first_fitting_rule_gives(extra, home):
     roles = Roles(home, extra)
-    for folder, name, (owned, modified, executed) in itertools.product(FOLDERS, NAMES, STATES):
+    for folder, name, state in itertools.product(FOLDERS, NAMES, STATES):
         path = folder + name
-        expected = role(Known(path, owned, modified, executed, home), extra)
-        assert roles.role(path, (owned, modified, executed)) == expected, path
+        expected = role(Known(path, *state, home), extra)
+        assert roles.role(path, state) == expected, path
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.why)
 def test_a_rule_looks_at_no_more_than_it_says(rule):
-    for folder, (owned, modified, executed) in itertools.product(FOLDERS, STATES):
+    for folder, state in itertools.product(FOLDERS, STATES):
         seen: dict[object, bool] = {}
         for name in NAMES:
             key = () if rule.looks == FOLDER else ending(name) if rule.looks == ENDING else name
-            fits = rule.fits(Known(folder + name, owned, modified, executed, HOME))
+            fits = rule.fits(Known(folder + name, *state, HOME))
             assert seen.setdefault(key, fits) == fits, folder + name
             assert not (fits and rule.within and not folder.startswith(rule.within)), folder + name
 
