@@ -44,6 +44,7 @@ class Lives:
         self._early: dict[int, Callable[[], None]] = {}  # what handles the first stops of children not told of yet
         self._ended_early: dict[int, int] = {}  # last statuses of those who ended before that (and of a few others)
         self._last_ended: Process | None = None
+        self._orphans = False  # whether somebody may have ended, or may end, in the middle of a fork
         self._clone_numbers = {c.numbers["clone"] for c in conventions()}
         self.exec_names: dict[int, tuple[int, bytes]] = {}  # of threads in an exec: when it began, what it named
         self.interrupted: set[int] = set()  # threads whose first stop, by our interruption, is still to come
@@ -68,6 +69,7 @@ class Lives:
         self._numbers += 1
         process = Process(self._numbers, pid)
         process.started = process.full = True
+        self._orphans = True
         self._tree.parents[process.number] = parent.number if parent else 0
         process.tids = set(tids)
         look.refresh_view(process, pid, self._s.own_namespace)
@@ -99,6 +101,7 @@ class Lives:
         if flags & _CLONE_THREAD:
             process = task.process
             process.tids.add(child)
+            self._orphans = True
             process.holds.uncounted = True  # what threads that have ended read is not told apart from others
         else:
             if task.process.started:
@@ -153,8 +156,11 @@ class Lives:
     def _adopt(self, ended: Process | None, forgot: int = 0) -> None:
         """Let children go on whose parents cannot tell of them any more, as a fork was under way when they were killed.
 
-        Those are children of nobody who is alive in the run, or of process `forgot`, which has just had an exec.
+        Those are children of nobody who is alive in the run, or of process `forgot`, which has just had an exec. Who
+        has a single thread and ends by itself is in no fork: until others do, nobody need be asked.
         """
+        if not self._orphans:
+            return
         for child in tuple(self._early):
             group, parent = look.family(child)
             if group != child or (parent in self._tasks and parent != forgot):
@@ -293,6 +299,7 @@ class Lives:
         process.tids.discard(tid)
         process.exiting.discard(tid)
         if tid == process.pid:
+            self._orphans = self._orphans or unannounced or os.WIFSIGNALED(status)
             self._ended(process, status)
             self._last_ended = process
             self._adopt(process)

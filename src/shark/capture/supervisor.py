@@ -244,9 +244,11 @@ class Supervisor:
             self._fault(self._tasks.get(tid), problem)
 
     def _fault(self, task: Task | None, problem: Exception) -> None:
-        self.note_fault(task, problem)
-        if task is not None and not task.held:
-            self.go(task)
+        try:
+            self.note_fault(task, problem)
+        finally:  # whoever listens may be what is broken
+            if task is not None and not task.held:
+                self.go(task)
 
     def note_fault(self, task: Task | None, problem: Exception) -> None:
         """Tell of a fault of shark's own: what it concerned is a gap."""

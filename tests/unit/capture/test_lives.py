@@ -95,3 +95,34 @@ def test_a_number_that_is_used_again_is_no_end(play: Play, monkeypatch: pytest.M
     play.supervisor.handle(PARENT, AT_FORK)
     assert play.told == [ProcessStarted]
     assert play.supervisor.tree.alive == 2
+
+
+def test_nobody_is_asked_for_its_parent_where_nobody_can_have_ended_in_a_fork(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads, and who is killed, can: from then on children may have nobody who tells of them."""
+    asked: list[int] = []
+
+    def family(tid: int) -> tuple[int, int]:
+        asked.append(tid)
+        return tid, PARENT
+
+    monkeypatch.setattr(look, "family", family)
+    play.supervisor.lives._orphans = False  # as of a command that shark started itself
+    play.supervisor.handle(CHILD, FIRST)
+    assert asked == []
+    play.supervisor.handle(PARENT, KILLED)
+    assert asked == [CHILD]
+    assert play.resumed == [(kernel.PTRACE_CONT, CHILD)]
+
+
+def test_a_listener_that_fails_holds_nobody_up(play: Play) -> None:
+    """The thread goes on before anybody hears of it."""
+
+    def broken(event: Event) -> None:
+        raise OSError("nothing can be written any more")
+
+    play.supervisor._listeners = (broken,)
+    with pytest.raises(OSError, match="nothing can be written"):
+        play.supervisor.handle(PARENT, AT_FORK)
+    assert (kernel.PTRACE_CONT, PARENT) in play.resumed
