@@ -156,6 +156,23 @@ def test_what_only_the_ring_knows(world: World, everything: bool) -> None:
     assert run.gaps == {"journal-lost"}
 
 
+def test_killed_when_the_record_was_there(world: World) -> None:
+    """What a supervisor leaves that had only to tidy up is tidied up, and the record stays as it is."""
+    run = world.run(["true"], mode="recorder")
+    assert world.settle() == []
+    name = run.record["id"]
+    journal = world.store / "journals" / f"{name}.journal"
+    ring = Path(f"/dev/shm/shark-{os.getuid()}-{name}.ring")
+    try:
+        journal.touch()
+        ring.touch()
+        assert recover(world).record == run.record
+        assert not journal.exists()
+        assert not ring.exists()
+    finally:
+        ring.unlink(missing_ok=True)
+
+
 def check(world: World, run: Run, status: int) -> None:
     """The record is valid and true, and so is each manifest; nothing is damaged, nothing lies about."""
     for record in run.records:

@@ -48,13 +48,13 @@ def _recover(run: str, paths: Sequence[bytes], store: Store) -> Iterator[str]:
     path = next((path for path in paths if path == store.journal_path(run)), None)
     if path is None:
         if _is_recorded(run, store):
-            saved.forget(store, run)  # the supervisor was killed when only that was left to do
+            _tidy(run, store)
         return
     if is_being_written(path):
         return
     if _is_recorded(run, store):
-        os.unlink(path)  # only that was left to do
-        saved.forget(store, run)
+        os.unlink(path)
+        _tidy(run, store)
         return
     known = saved.load(store, run)
     reveal = revealing(known.extras)
@@ -97,6 +97,14 @@ def _recover(run: str, paths: Sequence[bytes], store: Store) -> Iterator[str]:
     os.unlink(path)
     saved.forget(store, run)
     yield run
+
+
+def _tidy(run: str, store: Store) -> None:
+    """Remove what is left of a run that has its record: its supervisor was killed when only that was left to do."""
+    from shark.recorder import leftover
+
+    saved.forget(store, run)
+    leftover.forget(run)
 
 
 def _take_ring(run: str, model: RunModel, secrets: list[bytes]) -> list[Gap]:

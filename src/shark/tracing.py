@@ -297,8 +297,8 @@ class Tracing:
             supervisor.loop.run_on()  # there is no record to go on with, but without a tracer they would end
         elif supervisor.tree.alive:
             self._go_on()
+        self._close_recorder()  # before the journal: `shark recover` looks after what journals name
         self._drop_journal()
-        self._close_recorder()
         if self._capturing:
             self._capturing.end()
 

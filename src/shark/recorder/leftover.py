@@ -21,9 +21,8 @@ _KEPT = 7 * 24 * 3600.0  # seconds
 
 
 class Known(NamedTuple):
-    """What the journal tells: a process's working directory (b"" for one that
-    it does not know), and the path of
-    a directory that was opened, b"" for others.
+    """What the journal tells: a process's working directory (b"" for one that it does not know), and the path of a
+    directory that was opened, b"" for others.
     """
 
     cwd: Callable[[int], bytes]
@@ -40,6 +39,14 @@ class Left(NamedTuple):
 def ring_of(run: str) -> str:
     """The path of the ring that a run has left, "" if there is none."""
     return next((path for path in places_for_ring(run) if os.path.exists(path)), "")
+
+
+def forget(run: str) -> None:
+    """Remove the ring of a run that has its record, unless somebody still uses it."""
+    path = ring_of(run)
+    with contextlib.suppress(OSError):
+        if path and not is_being_written(path):
+            os.unlink(path)
 
 
 def forget_others(runs: Container[str]) -> None:
