@@ -1,6 +1,6 @@
 // Drawing a level on the canvas: only what is on the screen, and with less detail where it is small.
 const canvas = $('picture');
-const pen = canvas.getContext('2d', {alpha: false});
+const pen = canvas.getContext('2d');  // not an opaque one: that would be black until the first drawing
 const view = {level: null, scale: 1, x: 0, y: 0, width: 0, height: 0, chosen: -1, over: -1, flow: null, hits: new Set()};
 let colours = {};
 const kept = {image: document.createElement('canvas'), x: 0, y: 0, scale: 1, slow: false, valid: false};
