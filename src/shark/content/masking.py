@@ -123,7 +123,7 @@ _AUTHORIZATION = _pattern(
 )
 # A secret that one program prints for another one, which reads it.
 _PIPED = _pattern(
-    r"(?P<keep>\b(?:echo|printf)\s+(?:-\w+\s+|['\"]?%s(?:\\n)?['\"]?\s+)?)[^\s|;&$][^|;&\n$]{3,200}?"
+    r"(?P<keep>\b(?:echo|printf)\s+(?:-\w+\s+|['\"]?%s(?:\\n)?['\"]?\s+)?)[^\s|;&$][^|;&\n$]{1,199}?[^\s|;&$]"
     r"(?=\s{0,9}\|[^;|&\n]{0,200}?(?:--[\w-]{0,20}(?:password|token|passphrase)-(?:stdin|fd)\b"
     r"|--with-token\b|\bsudo\s[^;|&\n]{0,80}?-S\b|\bchpasswd\b|\bpasswd\s+--stdin\b))"
 )
