@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shark.content.suspicion import SETTERS
+
 _MYSQL_LIKE = ("-p", "-P", "-w", "-a")
 _BY_NAME: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("sshpass", "smbclient", "zip", "unzip", "redis-cli"), _MYSQL_LIKE),
@@ -22,9 +24,6 @@ _JOINED = ("-p", "-P", "/p:")  # these may have the password in the same word
 _PORTS = frozenset("0123456789.:[]-")
 _PROTOCOLS = ("/tcp", "/udp", "/sctp")
 _LOGON = frozenset("_.$#-")
-
-SETTERS = frozenset({"config", "configure", "setenv"})
-"""Words after which a name and its value follow as words of their own: `git config github.token VALUE`."""
 
 
 class Clients:

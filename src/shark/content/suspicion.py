@@ -24,7 +24,8 @@ _NAMES = """
 _CLIENTS = frozenset(_NAMES.split())
 """Programs that take passwords in options which look harmless: clients.py has them."""
 
-_SETTERS = frozenset({"config", "configure", "setenv"})  # clients.SETTERS, whose module need not be imported
+SETTERS = frozenset({"config", "configure", "setenv"})
+"""Words after which a name and its value follow as words of their own: `git config github.token VALUE`."""
 
 _PARTS = """
     pass pw secret token cred cookie jwt bearer otp dsn psk auth sig key conn session basic digest negotiate aws4 sudo
@@ -59,7 +60,7 @@ def holds_mark(name: bytes) -> bool:
 
 def names_client(text: str) -> bool:
     """Whether a text may have the name of a program in it that takes passwords in options which look harmless."""
-    return any(map(text.__contains__, _CLIENTS)) or any(map(text.__contains__, _SETTERS))
+    return any(map(text.__contains__, _CLIENTS)) or any(map(text.__contains__, SETTERS))
 
 
 def is_plain(argv: Sequence[str]) -> bool:
@@ -70,7 +71,7 @@ def is_plain(argv: Sequence[str]) -> bool:
     """
     option = ""
     for argument in argv:
-        if argument in _SETTERS:
+        if argument in SETTERS:
             return False
         if not argument.startswith("-"):
             if option and _may_name_secret(option):
@@ -95,7 +96,7 @@ def _is_harmless(argument: str) -> bool:
     if any(map(argument.__contains__, MARKS)) or any(map(argument.__contains__, _CLIENTS)):
         return False
     binds = "=" in argument or ":" in argument or " " in argument
-    if binds and ("://" in argument or _may_name_secret(argument) or any(map(argument.__contains__, _SETTERS))):
+    if binds and ("://" in argument or _may_name_secret(argument) or any(map(argument.__contains__, SETTERS))):
         return False
     if len(_harmless) < _MOST:
         _harmless.add(argument)

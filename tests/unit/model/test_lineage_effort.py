@@ -17,7 +17,7 @@ from .test_lineage import Pipeline
 
 R, W = ev.READ, ev.WRITE
 SLOWEST = 60.0
-"""Seconds of CPU time: some 5 to 10 are usual where the bound is met, many minutes without one."""
+"""Seconds of CPU time: some 5 to 10 are usual where the bound is met, minutes without one."""
 
 
 class Crowd(Pipeline):
