@@ -24,6 +24,7 @@ _SECONDS = 30.0  # of one repository, however long the command runs
 _GRACE = 0.25  # seconds for an ended helper to end its git in turn
 _SLICE = 0.1  # seconds between two looks at how crowded the machine is
 _LONGEST = 30.0  # seconds that are waited for a helper at most, however crowded it is
+_STANDSTILL = 10.0  # seconds that are waited for all but git
 
 
 def gather(cwd: str, environ: Mapping[str, str], *, extra: Iterable[str] = ()) -> Context:
@@ -170,8 +171,7 @@ class Gatherer:
         in_time = self._is_over_within(limit)
         if not in_time:
             self._end()
-        found = Context(self._found)
-        found.read(self._fd)
+        found = self._so_far()
         why = f"not known {limit:g} s after the command ended" if not in_time else "its helper process ended early"
         gaps = [] if found.finished else [found.missing(why)]
         self._forget()
@@ -183,13 +183,25 @@ class Gatherer:
         self._close()
 
     def _is_over_within(self, limit: float) -> bool:
-        """Wait for the helper: in any case a little, since the whole machine may have stood still until now."""
+        """Wait for the helper: in any case a little, since the whole machine may have stood still until now.
+
+        The limit is for git, whose work has no bound. The rest is some hundredths of a second: where that is not done,
+        the machine is slow in a way that its load does not show (its disk, or a quota), and waiting helps.
+        """
         spent = min((time.monotonic() - self._since) / self._crowd(), 0.75 * limit)
-        while not self._is_over(max(0.0, min(_SLICE, limit - spent))):
-            if spent >= limit or time.monotonic() >= self._since + max(limit, _LONGEST):
-                return False
+        while not self._is_over(_SLICE if spent >= limit else min(_SLICE, limit - spent)):
             spent += _SLICE / self._crowd()
+            waited = time.monotonic() - self._since
+            if waited >= max(limit, _LONGEST):
+                return False
+            if spent >= limit and (waited >= max(limit, _STANDSTILL) or self._so_far().waits_for_git):
+                return False
         return True
+
+    def _so_far(self) -> Context:
+        found = Context(self._found)
+        found.read(self._fd)
+        return found
 
     def _is_over(self, seconds: float) -> bool:
         if self._pidfd < 0:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from shark.content.places import cache_home
@@ -33,6 +34,7 @@ CREATE TABLE IF NOT EXISTS digest (
 ) WITHOUT ROWID
 """
 _BUSY_SECONDS = 2.0
+_BUSY_PAUSE = 0.005
 _ASKED = 400  # inode numbers in one query; SQLite takes 999 values at least
 _DENSE = 4  # up to so many inode numbers for each one that is asked for, a range is quicker than a list
 _SIGNED = 1 << 63
@@ -170,7 +172,7 @@ class DigestCache:
             # Threads of one run take turns (hashing stores from the calling thread only), hence no same-thread check.
             db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
             self._db = db
-            db.execute("PRAGMA journal_mode = WAL")
+            _use_wal(db)
             db.execute("PRAGMA synchronous = NORMAL")
             db.execute(_SCHEMA)
         return self._db
@@ -189,6 +191,29 @@ def trusted(key: Key, hashed: int) -> bool:
 def _signed(number: int) -> int:
     """An unsigned 64-bit number as SQLite's signed one."""
     return number - 2 * _SIGNED if number >= _SIGNED else number
+
+
+def _use_wal(db: sqlite3.Connection) -> None:
+    """Switch to the write-ahead log, which a run that opens a new cache at the same moment may be doing too.
+
+    SQLite refuses that at once, whatever the timeout: a connection that reads must not wait to write, since the other
+    one may wait for it ("Write-Ahead Logging", and the documentation of sqlite3_busy_handler).
+
+    Raises:
+        sqlite3.OperationalError: It stayed locked for longer than a run waits for its cache.
+    """
+    import sqlite3
+
+    until = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_BUSY_PAUSE)
+        else:
+            return
 
 
 def _remove(path: bytes) -> bool:

@@ -86,6 +86,11 @@ class Context:
                     return
                 self.add(Frame(name, value, data))
 
+    @property
+    def waits_for_git(self) -> bool:
+        """Whether a repository is known of which git has not told everything yet."""
+        return not self._done.issuperset(self._repositories)
+
     def missing(self, why: str) -> Gap:
         """The gap that says what is not there."""
         lacking = [name for name in ("host",) if name not in self.sections and not self._partly]

@@ -3,6 +3,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -121,6 +122,40 @@ def test_on_a_crowded_machine_the_limit_is_longer(tmp_path):
     assert len(looks) >= 3
     assert gaps == []
     assert found.finished
+
+
+def test_what_is_not_gits_work_has_longer(tmp_path, monkeypatch):
+    """A machine whose disk is slow, or whose quota is used up, has no load that could be seen."""
+    real = gathering._section
+
+    def late(name, *rest):
+        if name == "host":
+            wait_for(tmp_path / "go")
+        return real(name, *rest)
+
+    looks = []
+
+    def crowd():
+        looks.append(len(looks))
+        if len(looks) == 4:  # the limit is over
+            (tmp_path / "go").touch()
+        return 1.0
+
+    monkeypatch.setattr(gathering, "_section", late)
+    gatherer = Gatherer(crowd)
+    gatherer.start(str(tmp_path), ENVIRON)
+    found, gaps = gatherer.collect(0.1)
+    assert gaps == []
+    assert found.sections["host"]
+
+
+def test_a_helper_that_never_comes_to_an_end_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("shark.content.context._STANDSTILL", 0.2)
+    monkeypatch.setattr(gathering, "_section", lambda *_: time.sleep(60))
+    gatherer = Gatherer()
+    gatherer.start(str(tmp_path), ENVIRON)
+    _, (gap,) = gatherer.collect(0.1)
+    assert gap.detail == "context (host): not known 0.1 s after the command ended"
 
 
 def test_a_repository_may_take_its_time_and_no_more(tmp_path, hanging):

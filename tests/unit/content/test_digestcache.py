@@ -100,6 +100,27 @@ def test_concurrent_runs_lose_nothing(path):
         assert len(cache.get_many(keys(400))) == 400
 
 
+def _open_together(path, barrier, start):
+    with DigestCache(path) as cache:
+        barrier.wait()
+        put(cache, keys(1, start=start))
+
+
+def test_a_new_cache_opened_by_many_at_once_loses_nothing(tmp_path):
+    """Each new file is a new chance that two connections turn on its write-ahead log at the same moment."""
+    context = multiprocessing.get_context("fork")
+    for n in range(40):
+        path = os.fsencode(tmp_path / f"digests-{n}.sqlite")
+        barrier = context.Barrier(4)
+        processes = [context.Process(target=_open_together, args=(path, barrier, 1 + m)) for m in range(4)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+        with DigestCache(path) as cache:
+            assert len(cache.get_many(keys(4))) == 4
+
+
 def test_it_does_not_grow_without_bound(path):
     now = time.time_ns()
     with DigestCache(path, max_bytes=64 << 10) as cache:
