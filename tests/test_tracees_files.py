@@ -51,7 +51,7 @@ def test_every_way_to_a_file(trace: Trace, world: World, arguments: list[str], s
 
 
 def test_o_path_is_no_access(trace: Trace, world: World) -> None:
-    """A descriptor that gives no access to content is neither a read nor a listing."""
+    """A descriptor that gives no access to content is neither a read nor a listing, nor does it hide a later read."""
     world.write("in", CONTENT)
     world.write("seen", b"never read\n")
     (world.work / "sub").mkdir()

@@ -182,7 +182,8 @@ static int is_repeated(struct reader *reader, const struct record *record, const
         .base_ino = record->base_ino, .base_birth = record->base_birth,
         .base_major = record->base_major, .base_minor = record->base_minor,
         .process = record->process, .written = reader->written, .view = reader->view,
-        .length = (uint16_t)record->length, .found = (uint16_t)(1 + (record->result >= 0)),
+        .length = (uint16_t)record->length,
+        .found = (uint16_t)(1 + (record->result >= 0) + 2 * !!(record->flags & O_PATH)),  /* that gives no access */
     };
     if (record->result < 0)
         now.written = 0;  /* where nothing is, nothing can have changed: it is told once */

@@ -78,8 +78,8 @@ class Writer:
         self.slots.append(offset)
         return True
 
-    def complete(self, name: bytes, result: int, stat: bytes = b"", which: int = 0) -> None:
-        """Complete the open that was begun as number `which` of those under way."""
+    def complete(self, name: bytes, result: int, stat: bytes = b"", which: int = 0, flags: int = 0) -> None:
+        """Complete the open, with these flags, that was begun as number `which` of those under way."""
         offset = self.slots.pop(which)
         view = self.ring._map
         view[offset + layout.PATH : offset + layout.PATH + len(name)] = name
@@ -87,7 +87,7 @@ class Writer:
         struct.pack_into("=I", view, offset + 12, len(name))
         struct.pack_into("=Q", view, offset + 24, self._tick(1))
         struct.pack_into("=q", view, offset + layout.RESULT, result)
-        struct.pack_into("=QQQ", view, offset + 64, 0xFFFFFF9C, 0, 0)  # rdi, rsi, rdx
+        struct.pack_into("=QQQ", view, offset + 64, 0xFFFFFF9C, 0, flags)  # rdi, rsi, rdx
         struct.pack_into("=ii", view, offset + 104, 0 if result >= 0 else -1, -1)
         struct.pack_into("=I", view, offset, layout.COMPLETE)
 

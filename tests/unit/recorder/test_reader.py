@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import struct
 import tempfile
@@ -209,17 +210,20 @@ def test_waiting_is_bounded(ring: Ring) -> None:
 
 NAMES = st.sampled_from([b"/a", b"/b", b"/a/long/name/" + b"x" * 300, b"relative"])
 FILES = st.sampled_from([rings.statx(1), rings.statx(2), rings.statx(1, size=3), rings.statx(1, mtime=4)])
+FLAGS = st.sampled_from([0, os.O_PATH])
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("begin"), st.integers(0, 2)),
-        st.tuples(st.just("complete"), st.integers(0, 2), st.integers(0, 20), NAMES, st.sampled_from([3, -2]), FILES),
+        st.tuples(
+            st.just("complete"), st.integers(0, 2), st.integers(0, 20), NAMES, st.sampled_from([3, -2]), FILES, FLAGS
+        ),
         st.tuples(st.just("drain")),
         st.tuples(st.just("forget"), st.booleans(), st.booleans()),
         st.tuples(st.just("burst"), st.integers(1, 1500)),
     ),
     max_size=60,
 )
-Written = tuple[int, bytes, int, bytes]
+Written = tuple[int, bytes, int, bytes, int]
 
 
 class Model:
@@ -237,10 +241,11 @@ class Model:
         match step:
             case ("begin", int(who)):
                 self.writers[who].begin()
-            case ("complete", int(who), int(which), bytes(name), int(result), bytes(stat)):
+            case ("complete", int(who), int(which), bytes(name), int(result), bytes(stat), int(flags)):
                 if self.writers[who].slots:
-                    self.writers[who].complete(name, result, stat, which % len(self.writers[who].slots))
-                    self.complete.append((who + 1, name, result, stat))
+                    self.writers[who].complete(name, result, stat, which % len(self.writers[who].slots), flags)
+                    if result >= 0 or not flags:  # that gives no access, and would not have
+                        self.complete.append((who + 1, name, result, stat, flags))
             case ("burst", int(count)):
                 self._burst(count)
             case ("forget", bool(files), bool(names)):
@@ -248,7 +253,7 @@ class Model:
                 self.files += files
                 self.names += names
             case _:
-                self._check([(r.process, r.name, r.result, r.ino, r.size, r.mtime) for r in self.ring.drain()])
+                self._check([(r.process, r.name, r.result, r.flags, r.ino, r.size, r.mtime) for r in self.ring.drain()])
                 self.complete.clear()
 
     def _burst(self, count: int) -> None:
@@ -258,18 +263,18 @@ class Model:
             if writer.begin():
                 name = b"/burst/%d" % self.serial
                 writer.complete(name, -2, which=len(writer.slots) - 1)
-                self.complete.append((1, name, -2, b""))
+                self.complete.append((1, name, -2, b"", 0))
 
     def _check(self, got: list[tuple[object, ...]]) -> None:
         """What was told is what was completed, in order, but for some of what had been told before."""
         rest = iter(got)
         following = next(rest, None)
-        for process, name, result, stat in self.complete:
+        for process, name, result, stat, flags in self.complete:
             ino, size, mtime = 0, 0, 0
             if result >= 0:
                 ino, size = struct.unpack_from("=QQ", stat, 32)
                 (mtime,) = struct.unpack_from("=q", stat, 112)
-            record = process, name, result, ino, size, mtime * 10**9
+            record = process, name, result, flags, ino, size, mtime * 10**9
             # Where nothing is, nothing can have changed.
             key = (*record, self.names, self.files if result >= 0 else 0)
             if following == record:
@@ -312,6 +317,18 @@ def test_names_that_differ_little_are_remembered_apart(ring: Ring, pattern: byte
 
     assert told() == len(names)
     assert told() <= 10
+
+
+def test_an_open_without_access_does_not_hide_one_with_it(ring: Ring) -> None:
+    """O_PATH reads nothing: the same file opened to be read afterwards is no repetition."""
+    writer = Writer(ring, 5)
+    seen = []
+    for flags in (os.O_PATH, 0, os.O_PATH, 0):
+        if not writer.begin():
+            assert writer.begin()
+        writer.complete(b"/a", 3, rings.statx(1), flags=flags)
+        seen += [record.flags for record in ring.drain()]
+    assert seen[:2] == [os.O_PATH, 0]
 
 
 def test_what_is_not_told_yet_stays_in_the_ring(ring: Ring) -> None:
