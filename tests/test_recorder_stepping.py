@@ -33,7 +33,8 @@ pytestmark = pytest.mark.skipif(not tiering.is_built(), reason="the recorder is 
 GREGS = ("r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rdi", "rsi", "rbp", "rbx", "rdx", "rax", "rcx", "rsp")
 _IN, _OUT, _SEEN, _SITE = 0, 144, 288, 432
 _HEAD, _SAVED_RSI = 64, 72
-SLOTS = range(layout.RING_SLOTS, layout.RING_SIZE, layout.SLOT_SIZE)
+SLOTS = range(layout.RING_SLOTS, layout.RING_AREAS, layout.SLOT_SIZE)
+AREAS = range(layout.RING_AREAS, layout.RING_SIZE, layout.AREA_SIZE)
 CLOBBERED = ("rax", "rcx", "r11", "rsp")
 """What a system call changes; the stack's pointer is looked at by itself."""
 
@@ -46,6 +47,8 @@ DIRECTORY_FD = 1000
 """Where stepped.c holds its working directory open."""
 
 _WALL = 0x40000000
+_HELD = 9
+"""A state that no slot has."""
 
 
 class Outcome(NamedTuple):
@@ -162,8 +165,16 @@ class Machine:
     def read_none(self) -> int:
         """There is nothing in the ring, and no slot is taken."""
         assert list(self.ring.drain()) == []
-        assert {self.ring.slot(offset).state for offset in SLOTS} == {layout.FREE}
+        assert self.taken() == []
         return 0
+
+    def taken(self) -> list[int]:
+        """The slots that are in use, but for that of an area with which a test keeps threads out of it."""
+        return [at for at in (*SLOTS, *AREAS) if self.ring.slot(at).state not in (layout.FREE, _HELD)]
+
+    def hold_area(self) -> None:
+        """Another thread is in the process's area."""
+        self.ring.set_state(AREAS[self.space.process], _HELD)
 
     def text(self, address: int, content: bytes) -> int:
         """Put a string into the page behind the recorder's own data."""
@@ -192,7 +203,8 @@ class Case(NamedTuple):
     result: int
     """0: a descriptor; else -errno."""
     told: str
-    """How, without a signal: by a "record", by a "look" of the supervisor, by a "plain" call, or "nothing" is told."""
+    """How, without a signal: by a "record", by a "look" of the supervisor, by a "plain" call, or "nothing" is told; a
+    "repetition" is not told either, but if a signal comes it may be."""
     flags: int = 0
     dirfd: int = AT_FDCWD
     prepare: Callable[[Machine], None] = lambda machine: None
@@ -246,8 +258,15 @@ CASES = {
     "chosen open": Case("chosen", b"f", 0, "record", number=layout.NR_OPEN),
     "chosen open for writing": Case("chosen", b"f", 0, "plain", os.O_WRONLY, number=layout.NR_OPEN),
     "chosen access": Case("chosen", b"gone", -errno.ENOENT, "plain", number=NR_ACCESS),
-    "ring full": Case("openat", b"f", 0, "plain", prepare=_full),
+    "ring full": Case("openat", b"f", 0, "look", prepare=_full),
 }
+IN_AREA_ONLY = {
+    "repeated": Case("openat", b"f", 0, "repetition"),
+    "repeated open": Case("open", b"f", 0, "repetition"),
+    "repeated without access": Case("openat", b"f", 0, "repetition", os.O_PATH),
+}
+WHILE_HELD = {**CASES, "ring full": CASES["ring full"]._replace(told="plain")}
+"""The same while another thread is in the process's area."""
 
 SENTINELS = {name: 0xA5A5_0000_0000_0000 + 0x0001_0001_0001 * n for n, name in enumerate(GREGS)}
 
@@ -281,8 +300,16 @@ class Try:
             self.after = self.registers
             self.call = self.site + JUMP
 
+    def prime(self) -> None:
+        """Have told before what is to be a repetition."""
+        if self.case.told == "repetition":
+            self.machine.begin(self.site, self.registers, self.flags)
+            assert self.machine.go() == signal.SIGTRAP
+            assert len(list(self.machine.ring.drain())) <= 1
+
     def steps(self) -> list[int]:
         """Where the instruction pointer is after each instruction, without a signal; the check of all that follows."""
+        self.prime()
         self.machine.begin(self.site, self.registers, self.flags)
         found = []
         while (ip := self.machine.step()) != self.machine.returned:
@@ -296,6 +323,7 @@ class Try:
     def signalled(self, steps: int) -> None:
         """A signal comes after so many instructions."""
         m = self.machine
+        self.prime()
         m.begin(self.site, self.registers, self.flags)
         for _ in range(steps):
             m.step()
@@ -338,7 +366,7 @@ class Try:
         found = list(self.machine.ring.drain())
         for record in found:
             assert (record.process, record.result >= 0) == (1, self.case.result == 0)
-        assert {self.machine.ring.slot(offset).state for offset in SLOTS} == {layout.FREE}
+        assert self.machine.taken() == []
         return len(found)
 
     def check(self, outcome: Outcome, told: int) -> None:
@@ -368,13 +396,8 @@ class Try:
             assert outcome.seen["rax"] == self.case.call
 
 
-@pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("flags", [0, FLAGS, OVERFLOW | SIGN, DIRECTION | CARRY | ZERO])
-def test_a_signal_at_each_instruction(machine: Machine, tmp_path: Path, name: str, flags: int) -> None:
-    """Registers, flags, result and red zone are as without the recorder; the open is told once; no slot stays taken."""
-    furnish(tmp_path)
-    case = CASES[name]
-    case.prepare(machine)
+def signal_everywhere(machine: Machine, case: Case, flags: int) -> set[int]:
+    """A signal at each instruction of a call, but for most turns of a loop: the zones that it met."""
     attempt = Try(machine, case, flags)
     steps = attempt.steps()
     assert any(map(machine.is_inside, steps))
@@ -388,17 +411,41 @@ def test_a_signal_at_each_instruction(machine: Machine, tmp_path: Path, name: st
         attempt.signalled(count)
         if count and layout.CODE <= steps[count - 1] < layout.PAGE:
             zones.add(signals.zone_of(machine.native, steps[count - 1] - layout.CODE))
+    return zones
+
+
+BEGUN = {
+    *(layout.ZONE_UNTOUCHED, layout.ZONE_FLAGS_IN_AX, layout.ZONE_ASKED, layout.ZONE_CLAIMED, layout.ZONE_SAVED),
+    *(layout.ZONE_READY, layout.ZONE_RETURNED, layout.ZONE_DONE, layout.ZONE_RELEASED),
+}
+KINDS_OF_FLAGS = pytest.mark.parametrize("flags", [0, FLAGS, OVERFLOW | SIGN, DIRECTION | CARRY | ZERO])
+
+
+@pytest.mark.parametrize("name", [*CASES, *IN_AREA_ONLY])
+@KINDS_OF_FLAGS
+def test_a_signal_at_each_instruction(machine: Machine, tmp_path: Path, name: str, flags: int) -> None:
+    """Registers, flags, result and red zone are as without the recorder; the open is told once; no slot stays taken."""
+    furnish(tmp_path)
+    case = {**CASES, **IN_AREA_ONLY}[name]
+    case.prepare(machine)
+    zones = signal_everywhere(machine, case, flags)
+    if case.told in ("record", "repetition"):
+        assert zones >= BEGUN | {layout.ZONE_HANDLED, layout.ZONE_LEAVING_HANDLED}
     if case.told == "record":
-        assert zones >= {
-            *(
-                layout.ZONE_UNTOUCHED,
-                layout.ZONE_FLAGS_IN_AX,
-                layout.ZONE_ASKED,
-                layout.ZONE_CLAIMED,
-                layout.ZONE_SAVED,
-            ),
-            *(layout.ZONE_READY, layout.ZONE_RETURNED, layout.ZONE_DONE, layout.ZONE_LEAVING, layout.ZONE_RELEASED),
-        }
+        assert zones >= {layout.ZONE_TELLING_ASKED, layout.ZONE_TELLING}
+
+
+@pytest.mark.parametrize("name", WHILE_HELD)
+@KINDS_OF_FLAGS
+def test_a_signal_at_each_instruction_outside_the_area(machine: Machine, tmp_path: Path, name: str, flags: int) -> None:
+    """The same where another thread is in the area: the record is made in a slot of the ring."""
+    furnish(tmp_path)
+    case = WHILE_HELD[name]
+    case.prepare(machine)
+    machine.hold_area()
+    zones = signal_everywhere(machine, case, flags)
+    if case.told == "record":
+        assert zones >= BEGUN | {layout.ZONE_LEAVING}
 
 
 def test_a_path_that_vanishes(machine: Machine, tmp_path: Path) -> None:

@@ -12,18 +12,30 @@
 #define PAGE_HOT (PAGE + 0)      /* u32: 0: make plain calls, which stop. A fork finds 0 here until it is known */
 #define PAGE_PROCESS (PAGE + 4)  /* u32: the process's number in the run */
 #define PAGE_WATCH (PAGE + 8)    /* i32: stop after an open that returned this descriptor, or a lower one */
+#define PAGE_AREA (PAGE + 12)    /* u32: where in the ring the process's area lies */
 
 #define RING 0x70010000          /* shared by the supervisor and all hot processes of the run */
 #define RING_MAGIC 0x31676e697220736bUL
 #define RING_HEAD 64             /* u32: how many slots were asked for */
 #define RING_CLOCK 128           /* u64: the run's one counter */
 #define RING_OFF 192             /* u32: not 0: everybody makes plain calls */
+#define RING_EPOCH 256           /* u32: when it changes, what was told before is to be told anew */
 #define RING_SLOTS 4096          /* where the slots begin */
 
 #define SLOTS 2048
 #define SLOT_SHIFT 10
 #define SLOT_SIZE (1 << SLOT_SHIFT)
-#define RING_SIZE (RING_SLOTS + SLOTS * SLOT_SIZE)
+
+/* Behind the slots, areas of processes: a slot that never becomes complete, in which one thread of the process at a time
+ * sees what its call gave, and a table of what was told. A repetition is over then; what is new is copied into a slot. */
+#define RING_AREAS (RING_SLOTS + SLOTS * SLOT_SIZE)
+#define AREAS 64                 /* a process has that of its number modulo this */
+#define AREA_SIZE 4096
+#define AREA_REPEATED 1024       /* u64: how many records were not told, since they said nothing new */
+#define AREA_TOLD 2048           /* u64 each: all that a record says, mixed; the place is what the lowest bits say */
+#define TOLD 256
+
+#define RING_SIZE (RING_AREAS + AREAS * AREA_SIZE)
 
 /* In a slot. */
 #define STATE 0
@@ -70,6 +82,8 @@
 #define ZONE_LEAVING_HANDLED 10
 #define ZONE_RELEASED 11   /* the slot is the reader's; all is restored, the return address is in r11 */
 #define ZONE_ASKED 13      /* slot in rcx if the carry is clear, else none; flags in ax */
+#define ZONE_TELLING_ASKED 14 /* as ZONE_DONE, and a slot of the ring in rcx if the carry is clear */
+#define ZONE_TELLING 15       /* as ZONE_DONE, and a slot of the ring in rcx */
 #define ZONE_INJECTION 12  /* of shark's own calls: no program is in here */
 
 #define TRAP_CALL 437      /* openat2: traced wherever it comes from */
@@ -82,6 +96,7 @@
 #define NR_MMAP 9
 #define NR_CLOSE 3
 #define NR_MADVISE 28
+#define O_PATH_BIT 0x200000
 
 #define WRITE_INTENT 0x400243 /* O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | the bit of O_TMPFILE */
 

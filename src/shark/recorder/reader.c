@@ -93,6 +93,11 @@ static struct slot *slot_at(struct reader *reader, uint32_t index)
     return (struct slot *)(reader->ring + RING_SLOTS + (size_t)(index & (SLOTS - 1)) * SLOT_SIZE);
 }
 
+static struct slot *area_at(struct reader *reader, uint32_t index)
+{
+    return (struct slot *)(reader->ring + RING_AREAS + (size_t)index * AREA_SIZE);
+}
+
 static uint32_t *head_of(struct reader *reader) { return (uint32_t *)(reader->ring + RING_HEAD); }
 static uint64_t *clock_of(struct reader *reader) { return (uint64_t *)(reader->ring + RING_CLOCK); }
 
@@ -125,11 +130,17 @@ void shark_close(struct reader *reader)
     free(reader);
 }
 
+/* Whether the counter may show that: it never goes back, nor by leaps. */
+static int is_possible(struct reader *reader, uint64_t now)
+{
+    return now >= reader->next && now - reader->next <= UINT64_C(1) << 32;
+}
+
 /* The next number of the run's counter. A program that has scribbled over it must not turn time back. */
 uint64_t shark_tick(struct reader *reader)
 {
     uint64_t now = __atomic_fetch_add(clock_of(reader), 1, __ATOMIC_SEQ_CST);
-    if (__builtin_expect(now < reader->next || now - reader->next > (UINT64_C(1) << 32), 0)) {
+    if (__builtin_expect(!is_possible(reader, now), 0)) {
         reader->clock_broken++;
         now = reader->next;
         __atomic_store_n(clock_of(reader), now + 1, __ATOMIC_SEQ_CST);
@@ -145,6 +156,7 @@ void shark_forget(struct reader *reader, int what)
         reader->written++;
     if (what & 2)
         reader->view++;
+    __atomic_store_n((uint32_t *)(reader->ring + RING_EPOCH), reader->written + reader->view, __ATOMIC_SEQ_CST);
 }
 
 static int64_t nanoseconds(const struct statx_timestamp *time)
@@ -350,26 +362,38 @@ int shark_drain(struct reader *reader, struct record *records, char *text, int p
     return count;
 }
 
+static int release(struct slot *slot, uint32_t process)
+{
+    uint32_t state = state_of(slot);
+    if ((state != BUSY && state != LOUD) || slot->process != process)
+        return 0;
+    int lost = state == BUSY && slot->result != NOT_RETURNED && slot->result >= 0;
+    set_free(slot);
+    return lost;
+}
+
 /* Free what a process that is gone has left unfinished; returns how many calls had returned that nobody was told of. */
 int shark_release(struct reader *reader, uint32_t process)
 {
     int lost = 0;
-    for (uint32_t index = 0; index < SLOTS; index++) {
-        struct slot *slot = slot_at(reader, index);
-        uint32_t state = state_of(slot);
-        if ((state == BUSY || state == LOUD) && slot->process == process) {
-            lost += state == BUSY && slot->result != NOT_RETURNED && slot->result >= 0;
-            set_free(slot);
-        }
-    }
+    for (uint32_t index = 0; index < SLOTS; index++)
+        lost += release(slot_at(reader, index), process);
+    for (uint32_t index = 0; index < AREAS; index++)
+        lost += release(area_at(reader, index), process);
     return lost;
 }
 
-/* Four figures: records read, of those repeated, torn ones, and how often the clock was not what it had been. */
+/* Four figures: records made, of those repeated, torn ones, and how often the clock was not what it had been. */
 void shark_counts(struct reader *reader, uint64_t *counts)
 {
-    counts[0] = reader->records;
-    counts[1] = reader->repeated;
+    uint64_t now = __atomic_load_n(clock_of(reader), __ATOMIC_SEQ_CST), untold = 0;
+    uint64_t most = (is_possible(reader, now) ? now : reader->next) - reader->first;  /* each took two of the clock */
+    for (uint32_t index = 0; index < AREAS; index++) {
+        uint64_t repeated = *(volatile uint64_t *)((char *)area_at(reader, index) + AREA_REPEATED);
+        untold = repeated > most - untold ? most : untold + repeated;
+    }
+    counts[0] = reader->records + untold;
+    counts[1] = reader->repeated + untold;
     counts[2] = reader->torn;
     counts[3] = reader->clock_broken;
 }

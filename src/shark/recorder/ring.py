@@ -17,6 +17,10 @@ from shark.values import FileId, Stat
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_SLOTS = range(layout.RING_SLOTS, layout.RING_AREAS, layout.SLOT_SIZE)
+_AREAS = range(layout.RING_AREAS, layout.RING_SIZE, layout.AREA_SIZE)
+"""Offsets of slots; those of areas are never complete."""
+
 _UNPACK_SLOT = struct.Struct("=IIIIQQqQQQQQQQQ").unpack_from
 
 
@@ -150,7 +154,7 @@ class Ring:
 
     def unfinished(self) -> int:
         """How many calls have given a file whose record is not complete."""
-        slots = (self.slot(layout.RING_SLOTS + n * layout.SLOT_SIZE) for n in range(layout.SLOTS))
+        slots = map(self.slot, (*_SLOTS, *_AREAS))
         return sum(slot.state == layout.BUSY and 0 <= slot.result < layout.NOT_RETURNED for slot in slots)
 
     def release(self, process: int) -> int:
@@ -171,8 +175,7 @@ class Ring:
     def at(self, address: int) -> int:
         """The offset of the slot at an address of a hot process; -1 if there is none."""
         offset = address - layout.RING
-        inside = layout.RING_SLOTS <= offset < layout.RING_SIZE and not (offset - layout.RING_SLOTS) % layout.SLOT_SIZE
-        return offset if inside else -1
+        return offset if offset in _SLOTS or offset in _AREAS else -1
 
     def slot(self, offset: int) -> Slot:
         """What a slot says."""

@@ -40,9 +40,11 @@ _BEFORE: Final = frozenset(
 _SLOT_IN_RCX: Final = frozenset(
     {layout.ZONE_CLAIMED, layout.ZONE_SAVED, layout.ZONE_LEAVING, layout.ZONE_LEAVING_HANDLED}
 )
-_SLOT_IN_RBX: Final = frozenset({layout.ZONE_READY, layout.ZONE_RETURNED, layout.ZONE_DONE, layout.ZONE_HANDLED})
-_REGISTERS_IN_SLOT: Final = frozenset(
-    {layout.ZONE_RETURNED, layout.ZONE_DONE, layout.ZONE_HANDLED, layout.ZONE_LEAVING, layout.ZONE_LEAVING_HANDLED}
+_SLOT_IN_RBX: Final = frozenset(
+    {
+        *(layout.ZONE_READY, layout.ZONE_RETURNED, layout.ZONE_DONE, layout.ZONE_HANDLED),
+        *(layout.ZONE_TELLING_ASKED, layout.ZONE_TELLING),
+    }
 )
 
 
@@ -76,6 +78,8 @@ def repair(at: Registers, space: Space, ring: Ring, native: Native) -> Repaired 
     if not layout.CODE <= at.rip < layout.CODE + native.injection:
         return None
     zone = zone_of(native, at.rip - layout.CODE)
+    if zone == layout.ZONE_TELLING or (zone == layout.ZONE_TELLING_ASKED and not at.eflags & _CARRY):
+        _release_second(at, ring)
     if zone == layout.ZONE_RELEASED:
         return Repaired(at._replace(rip=at.r11, orig_rax=NONE))
     offset = _slot_of(zone, at, ring)
@@ -91,6 +95,13 @@ def _slot_of(zone: int, at: Registers, ring: Ring) -> int:
     if zone in _SLOT_IN_RCX or (zone == layout.ZONE_ASKED and not at.eflags & _CARRY):
         return ring.at(at.rcx)
     return ring.at(at.rbx) if zone in _SLOT_IN_RBX else -1
+
+
+def _release_second(at: Registers, ring: Ring) -> None:
+    """The slot into which a record is being copied."""
+    offset = ring.at(at.rcx)
+    if offset >= 0:
+        ring.set_state(offset, layout.FREE)
 
 
 def _repair_before(zone: int, at: Registers, space: Space, ring: Ring, offset: int, slot: Slot | None) -> Repaired:

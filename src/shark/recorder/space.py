@@ -87,7 +87,8 @@ class Space:
     def describe(self) -> None:
         """Write the page that tells the stub who it works for, and what it may do. Raises OSError."""
         hot = not self.plain and not self.guests
-        self.write(layout.PAGE, struct.pack("=IIi", hot, self.process, self.watched))
+        area = layout.RING + layout.RING_AREAS + self.process % layout.AREAS * layout.AREA_SIZE
+        self.write(layout.PAGE, struct.pack("=IIiI", hot, self.process, self.watched, area))
 
     def describe_if_there(self) -> None:
         """The same, of a process that may have gone."""

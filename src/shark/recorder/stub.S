@@ -44,7 +44,12 @@ shark_stub:
     jmp 2f
 1:  testl $WRITE_INTENT, %esi
 2:  jnz plain
-    movl $1, %ecx
+    movl PAGE_AREA, %ecx
+    lock btsl $0, STATE(%rcx)
+    ZONE ZONE_ASKED
+    jnc claimed
+    ZONE ZONE_FLAGS_IN_AX
+    movl $1, %ecx                   /* another thread is in the area */
     lock xaddl %ecx, RING + RING_HEAD
     testl $(SLOTS / 2 - 1), %ecx    /* twice a lap the supervisor gets a chance to read */
     jz plain
@@ -54,6 +59,7 @@ shark_stub:
     lock btsl $0, STATE(%rcx)
     ZONE ZONE_ASKED
     jc plain                        /* the ring is full here */
+claimed:
     ZONE ZONE_CLAIMED
     movq %rax, FLAGS(%rcx)
     movq %rbx, SAVED_RBX(%rcx)
@@ -149,6 +155,8 @@ copy:
     cmpl $0x4000, %eax              /* S_IFDIR */
     jne trap
 complete:
+    cmpl $(RING + RING_AREAS), %ebx
+    jae mix
     movl $1, %eax
     lock xaddq %rax, RING + RING_CLOCK
     movq %rax, END(%rbx)
@@ -177,6 +185,109 @@ complete:
     .endm
 
     LEAVE ZONE_LEAVING, COMPLETE
+
+/* In an area: is it new? All that the record says goes into one number, a step for each word that no two values leave
+ * the same; so two records that differ in one word never have the same number, and others once in 2^64 times. */
+    ZONE ZONE_DONE
+mix:
+    testq %rax, %rax
+    js tell
+    cmpl $0, BASE_RESULT(%rbx)      /* from a descriptor: the reader knows more of those */
+    je tell
+    movl LENGTH(%rbx), %edx
+    cmpl $(PATH_ROOM - 8), %edx
+    jae tell
+    movq $0, PATH(%rbx,%rdx)        /* so that its last word says nothing else */
+    movabsq $0xff51afd7ed558ccd, %rdi
+    movl PAGE_PROCESS, %eax
+    movl RING + RING_EPOCH, %ecx
+    shlq $32, %rcx
+    orq %rcx, %rax
+    .macro MIX
+    imulq %rdi, %rax
+    movq %rax, %rcx
+    shrq $32, %rcx
+    xorq %rcx, %rax
+    .endm
+    MIX
+    movl NUMBER(%rbx), %ecx
+    movl SAVED_RSI(%rbx), %esi      /* the flags of open, and of openat */
+    cmpl $NR_OPENAT, %ecx
+    jne 1f
+    movl SAVED_RDX(%rbx), %esi
+1:  andl $O_PATH_BIT, %esi
+    movzwl STATX + 28(%rbx), %ecx   /* stx_mode: 16 bits */
+    orl %ecx, %esi
+    movl STATX + 16(%rbx), %ecx     /* stx_nlink */
+    shlq $32, %rcx
+    orq %rcx, %rsi
+    xorq %rsi, %rax
+    MIX
+    .irp field, 32, 40, 80, 88, 112, 120, 136  /* ino, size, birth, birth's ns, mtime, mtime's ns, dev */
+    xorq STATX + \field(%rbx), %rax
+    MIX
+    .endr
+    addl $PATH, %edx
+    movl $PATH, %esi
+2:  xorq (%rbx,%rsi), %rax
+    MIX
+    addl $8, %esi
+    cmpl %edx, %esi
+    jb 2b
+    xorq %rdx, %rax
+    MIX
+    movzbl %al, %ecx
+    leaq AREA_TOLD(%rbx,%rcx,8), %rcx
+    cmpq %rax, (%rcx)
+    je repeated
+    movq %rax, (%rcx)
+tell:
+    movl $1, %ecx
+    lock xaddl %ecx, RING + RING_HEAD
+    testl $(SLOTS / 2 - 1), %ecx
+    jz trap
+    andl $(SLOTS - 1), %ecx
+    shll $SLOT_SHIFT, %ecx
+    leal RING + RING_SLOTS(%rcx), %ecx
+    lock btsl $0, STATE(%rcx)
+    ZONE ZONE_TELLING_ASKED
+    jc trap
+    ZONE ZONE_TELLING
+    movabsq $NOT_RETURNED, %rax
+    movq %rax, RESULT(%rcx)
+    movl PAGE_PROCESS, %eax
+    movl %eax, PROCESS(%rcx)
+    movl $1, %eax
+    lock xaddq %rax, RING + RING_CLOCK
+    movq %rax, END(%rbx)
+    movl $NUMBER, %edx
+    movl $(STATX + 144), %esi
+    jmp 4f
+3:  movq (%rbx,%rdx), %rax
+    movq %rax, (%rcx,%rdx)
+    addl $8, %edx
+4:  cmpl %esi, %edx
+    jb 3b
+    cmpl $(STATX + 144), %esi
+    jne 5f
+    movl $BASE, %edx
+    movl $(BASE + 144), %esi
+    cmpl $0, BASE_RESULT(%rbx)
+    je 3b
+5:  cmpl $PATH, %edx
+    jae 6f
+    movl $PATH, %edx
+    movl LENGTH(%rbx), %esi
+    addl $PATH, %esi
+    jmp 4b
+6:  movl $COMPLETE, STATE(%rcx)
+    ZONE ZONE_HANDLED
+    jmp leave_nothing
+
+    ZONE ZONE_DONE
+repeated:
+    incq AREA_REPEATED(%rbx)
+    jmp leave_nothing
 
     ZONE ZONE_DONE
 trap:
