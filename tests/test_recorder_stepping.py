@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(not tiering.is_built(), reason="the recorder is 
 
 GREGS = ("r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rdi", "rsi", "rbp", "rbx", "rdx", "rax", "rcx", "rsp")
 _IN, _OUT, _SEEN, _SITE = 0, 144, 288, 432
-_HEAD, _SAVED_RSI = 64, 72
+_HEAD, _SAVED_RSI, _REPEATED = 64, 72, 1024
 SLOTS = range(layout.RING_SLOTS, layout.RING_AREAS, layout.SLOT_SIZE)
 AREAS = range(layout.RING_AREAS, layout.RING_SIZE, layout.AREA_SIZE)
 CLOBBERED = ("rax", "rcx", "r11", "rsp")
@@ -495,3 +495,72 @@ def test_an_interrupted_open(machine: Machine, tmp_path: Path, number: int) -> N
     attempt.check(outcome, machine.read_none())
     attempt.check_seen(outcome)
     assert outcome.seen_ip == attempt.call + (0 if number == signal.SIGUSR1 else len(SYSCALL))
+
+
+def opened(machine: Machine, case: Case) -> int:
+    """An open without signals; how many records of it are told."""
+    attempt = Try(machine, case, 0)
+    machine.begin(attempt.site, attempt.registers, 0)
+    assert machine.go() == signal.SIGTRAP
+    machine.finish()
+    return len(list(machine.ring.drain()))
+
+
+def test_only_what_is_new_is_told(machine: Machine, tmp_path: Path) -> None:
+    """The same of the same unchanged file is told once, until something is forgotten; whatever differs is told."""
+    furnish(tmp_path)
+    file = tmp_path / "f"
+    os.link(file, tmp_path / "g")
+    case = CASES["openat"]
+    other = case._replace(path=b"g")
+    without_access = case._replace(flags=os.O_PATH)
+    assert [opened(machine, case) for _ in range(3)] == [1, 0, 0]
+    assert [opened(machine, other) for _ in range(2)] == [1, 0]
+    assert [opened(machine, without_access) for _ in range(2)] == [1, 0]
+    assert opened(machine, case) == 0
+    before = file.stat()
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert [opened(machine, case) for _ in range(2)] == [1, 0]
+    os.truncate(file, 3)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert [opened(machine, case) for _ in range(2)] == [1, 0]
+    (tmp_path / "new").write_text("con")
+    os.utime(tmp_path / "new", ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    os.link(tmp_path / "new", tmp_path / "h")
+    (tmp_path / "new").rename(file)
+    assert [opened(machine, case) for _ in range(2)] == [1, 0]
+    for files, names in ((True, False), (False, True)):
+        machine.ring.forget(files=files, names=names)
+        assert [opened(machine, case) for _ in range(2)] == [1, 0]
+    recorded, repeated, torn, broken = machine.ring.counts
+    assert (torn, broken) == (0, 0)
+    assert recorded - repeated == 8
+    assert repeated == 10
+
+
+def test_where_another_thread_is_the_reader_drops_what_is_not_new(machine: Machine, tmp_path: Path) -> None:
+    """Outside of the area all is in the ring, and told once."""
+    furnish(tmp_path)
+    machine.hold_area()
+    assert [opened(machine, CASES["openat"]) for _ in range(3)] == [1, 0, 0]
+    assert machine.ring.counts[:2] == (3, 2)
+
+
+def test_another_process_tells_what_one_before_it_told(machine: Machine, tmp_path: Path) -> None:
+    """Processes whose numbers lead to the same area have their own repetitions."""
+    furnish(tmp_path)
+    assert [opened(machine, CASES["openat"]) for _ in range(2)] == [1, 0]
+    machine.space.process += layout.AREAS
+    machine.space.describe()
+    assert [opened(machine, CASES["openat"]) for _ in range(2)] == [1, 0]
+
+
+def test_scribbled_counts_stay_possible(machine: Machine, tmp_path: Path) -> None:
+    """A program that writes into its area cannot make the figures of the run absurd."""
+    furnish(tmp_path)
+    opened(machine, CASES["openat"])
+    for at in AREAS:
+        struct.pack_into("=Q", machine.ring._map, at + _REPEATED, (1 << 64) - 1)
+    recorded, repeated, *_ = machine.ring.counts
+    assert recorded - repeated == 1
+    assert repeated < 100
