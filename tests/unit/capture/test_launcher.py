@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from shark.capture.launcher import candidates
+from shark.capture.launcher import Link, candidates, launch
+from shark.errors import EXIT_RUN, SharkError
 
 SCRIPT = """
 import os, sys
@@ -35,6 +37,24 @@ def program(path: Path, text: str = "#!/bin/sh\necho $0 $1\n", mode: int = 0o755
     path.write_text(text)
     path.chmod(mode)
     return path
+
+
+@pytest.mark.parametrize("last", ["before it is heard", "after it is heard"])
+def test_a_supervisor_that_is_killed_during_the_hand_shake(last: str) -> None:
+    """The command does not start, and whoever started it is told why."""
+
+    def supervise(link: Link) -> None:
+        if last == "after it is heard":
+            link.ask()
+        else:
+            os.close(link.descriptors[0])  # what is written to it from now on finds nobody
+            os.write(link.descriptors[1], b"%d\n" % os.getpid())
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with pytest.raises(SharkError) as failed:
+        launch([b"true"], {}, b"", supervise)
+    assert failed.value.message == "the supervisor ended unexpectedly"
+    assert failed.value.exit_code == EXIT_RUN
 
 
 def test_by_path(tmp_path: Path) -> None:
