@@ -182,7 +182,7 @@ def test_noise(tmp_path: Path, seed: int, state: int | None) -> None:
             for _ in range(3):
                 view[:] = noise.randbytes(len(view))
                 if state is not None:
-                    for offset in range(layout.RING_SLOTS, layout.RING_SIZE, layout.SLOT_SIZE):
+                    for offset in range(layout.RING_SLOTS, layout.RING_AREAS, layout.SLOT_SIZE):
                         struct.pack_into("=I", view, offset, state)
                 before = ring.counts
                 read_all(ring)
@@ -198,12 +198,12 @@ def test_waiting_is_bounded(ring: Ring) -> None:
     """A program that keeps every slot for ever does not make each reading wait for each of them."""
     with rings.memory(ring) as view:
         struct.pack_into("=I", view, rings.HEAD, layout.SLOTS)
-        for offset in range(layout.RING_SLOTS, layout.RING_SIZE, layout.SLOT_SIZE):
+        for offset in range(layout.RING_SLOTS, layout.RING_AREAS, layout.SLOT_SIZE):
             struct.pack_into("=I", view, offset, layout.BUSY)
     begin = time.process_time()
     for _ in range(10):
         assert list(ring.drain()) == []
-    assert time.process_time() - begin < 0.2
+    assert time.process_time() - begin < 0.6  # 2 without a bound
 
 
 # --- several writers that do as they should
