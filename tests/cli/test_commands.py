@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
 import jsonschema
 import pytest
@@ -326,3 +327,23 @@ def test_names_that_are_not_text(shark: Shark):
     [found] = shark.json("inspect", "--json", name)
     assert os.fsencode(found["file"]) == name
     assert os.fsencode(json.loads(shark("show", "--json", "@1").stdout)["outputs"][0]["path"]).endswith(name)
+
+
+def test_a_store_that_is_named_by_a_relative_path(shark: Shark):
+    """It is that of the directory in which shark was called, for all that belongs to the run, wherever that works."""
+    (shark.work / "part").mkdir()
+    script = f"cd part && {sys.executable} -m shark record n 1"
+    program = "import os, shark\nwith shark.recording('a block'):\n    os.chdir('/')\n"
+    relative = {"SHARK_HOME": "../beside"}
+    assert shark("run", "--", "sh", "-c", script, environ=relative).stderr == b""
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=shark.work,
+        env={**shark.environ, **relative},
+        check=True,
+        timeout=60,
+    )
+    assert (shark.root / "beside").is_dir()
+    runs = json.loads(shark("log", "--json", environ=relative).stdout)["runs"]
+    assert [run.get("name") for run in runs] == ["a block", None]
+    assert json.loads(shark("show", "--json", "@2", environ=relative).stdout)["values"] == {"n": 1}
