@@ -333,6 +333,12 @@ class TestValues:
         if run.manifest("out")["scope"] == "output":  # else all that the run read counts
             assert not [path for path in run.code("out") if "shark" in path]
 
+    def test_numbers_that_are_too_large(self, shark_run: SharkRun) -> None:
+        """They are kept as they were written: as infinity, which JSON lacks, they would be lost."""
+        run = shark_run(["sh", "-c", f"{self.RECORD} a 1e999; {self.RECORD} b '[1, {{\"c\": -1e999}}]'"])
+        assert (run.status, run.stderr) == (0, b"")
+        assert run.record["values"] == {"a": "1e999", "b": '[1, {"c": -1e999}]'}
+
     def test_many_at_once(self, shark_run: SharkRun, world: World) -> None:
         script = f"for i in $(seq 12); do {self.RECORD} k $i & done; wait"
         run = shark_run(["sh", "-c", script], timeout=120)
