@@ -402,6 +402,7 @@ def test_config_shows_values_and_sources(world: World, mode: str) -> None:
     assert (found["linger"]["value"], found["linger"]["pieces"][0]["place"]) == (2.0, "SHARK_LINGER")
     assert found["hash"] == {**found["hash"], "value": "auto", "pieces": []}
     assert found["before"]["value"][0]["command"] == ["make", "check"]
+    assert json.loads(shark(world, "config", "--trust", ".", "--json").stdout)["files"][0]["trusted"] is True
     shark(world, "config", "--untrust", ".")
     assert json.loads(shark(world, "config", "--json").stdout)["files"][0]["trusted"] is False
 

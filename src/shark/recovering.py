@@ -169,8 +169,11 @@ def import_strace(log: str, *, name: str = "", tags: Mapping[str, str] | None = 
     model = RunModel()
     with open(log, "rb") as lines:
         written = os.fstat(lines.fileno()).st_mtime_ns
-        for event in read_strace(lines, cwd=os.getcwdb(), resolve=cache(os.path.realpath), written=written):
-            model.observe(event)
+        try:
+            for event in read_strace(lines, cwd=os.getcwdb(), resolve=cache(os.path.realpath), written=written):
+                model.observe(event)
+        except SharkError as error:
+            raise SharkError(f"{log}: {error.message}", error.hint, error.exit_code) from error
     header = Header(id=uuid7(time.time_ns(), os.urandom(10)), shark=__version__, name=name, tags=dict(tags or {}))
     store = Store.open(os.environ, write=True)
     cwd = model.started.cwd if model.started else b"/"

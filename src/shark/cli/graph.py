@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from shark.cli.common import FILE, Voice, command, write_bytes, write_text
+from shark.cli.common import FILE, Voice, command, named, write_bytes, write_text
 from shark.errors import NotFound, SharkError
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _format(output: str | None, form: str | None) -> str:
     if ending not in FORMATS:
         some = ", ".join(f".{name}" for name in FORMATS)
         raise SharkError(
-            f"{output}: the ending does not say which format is meant", f"End it in {some}, or say --format."
+            f"{named(output)}: the ending does not say which format is meant", f"End it in {some}, or say --format."
         )
     return ending
 
