@@ -29,7 +29,9 @@ FORMATS = ("html", "svg", "png", "dot", "mmd")
 )
 @click.argument("run", metavar="FILE|RUN", type=FILE)
 @click.option("-o", "--output", metavar="FILE", type=FILE, help="Write it there; the ending says in which format.")
-@click.option("--format", "form", type=click.Choice(FORMATS), help="The format, if no ending says it (dot).")
+@click.option(
+    "--format", "form", type=click.Choice(FORMATS), help="The format, whatever the ending says (dot if none does)."
+)
 @click.option(
     "--detail",
     type=click.Choice(("overview", "files", "software", "all")),
