@@ -195,6 +195,22 @@ def test_recover_of_nothing(shark: Shark):
     assert shark("recover", "ffff").returncode == 1
 
 
+def test_recover_of_some_that_cannot_be_read(shark: Shark):
+    """They are told of, and keep no other run from being finished."""
+    journals = shark.root / "store" / "journals"
+    shark.run("sh", "-c", 'echo > out; cp "$SHARK_HOME/journals/$SHARK_RUN_ID.journal" ../left')
+    [run] = (entry["id"] for entry in shark.json("log", "--json")["runs"])
+    assert shark("forget", run).returncode == 0
+    (shark.root / "left").rename(journals / f"{run}.journal")
+    others = [f"{run[:-1]}{digit}" for digit in {"0", "f"} - {run[-1]}]
+    for other in others:
+        (journals / f"{other}.journal").write_bytes(b"garbage")
+    done = shark("recover", "--json")
+    assert (done.returncode, json.loads(done.stdout)["runs"]) == (2, [run])
+    assert all(f"{other}.journal is no journal of this version" in done.stderr.decode() for other in others)
+    assert shark.json("show", "--json", "@1")["outputs"]
+
+
 def test_import_strace(shark: Shark):
     """A run from a log; a file that is no log is told of."""
     (shark.work / "in").write_text("x")
