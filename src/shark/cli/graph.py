@@ -28,7 +28,7 @@ FORMATS = ("html", "svg", "png", "dot", "mmd")
     short_help="Draw a run, or where a file comes from.",
 )
 @click.argument("run", metavar="FILE|RUN", type=FILE)
-@click.option("-o", "--output", metavar="FILE", type=FILE, help="Write it there; the ending says in which format.")
+@click.option("-o", "--output", metavar="FILE", type=FILE, help="Write it there, as its ending says; -: stdout.")
 @click.option(
     "--format", "form", type=click.Choice(FORMATS), help="The format, whatever the ending says (dot if none does)."
 )
@@ -45,6 +45,8 @@ def graph(voice: Voice, run: str, output: str | None, form: str | None, detail: 
     out itself. DOT is graphviz' language, and is what is written to stdout when neither -o nor --format is given. An
     existing path wins over the id of a run. Exit status: 0; 1 if there is no such run, or nothing is known of the file.
     """
+    if output == "-":
+        output = None
     wanted = _format(output, form)
     _check(run, output)
     whole = graph_of(voice, run)
