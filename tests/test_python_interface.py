@@ -48,9 +48,16 @@ def test_run(world: World) -> None:
                         env={**os.environ, "X": "y"}, tags={"a": "b"}, name="n", ignore=["*.tmp"])
         print(run.returncode, run.stdout, run.stderr, run.exit, run.tags, run.name)
         print(run.outputs == [os.path.abspath("out")], run.complete, run.command[0], run.recording, run.values)
-        print(shark.Run(run.id).record == run.record)
+        print(*(shark.Run(spec).record == run.record for spec in (run.id, run.id[-8:], "@1")))
+        try: shark.Run("another").record
+        except shark.NotFound as problem: print(problem.message)
         """,
-    ) == ["3 b'given\\ny\\n' b'' 3 {'a': 'b'} n", "True True sh None {}", "True"]
+    ) == [
+        "3 b'given\\ny\\n' b'' 3 {'a': 'b'} n",
+        "True True sh None {}",
+        "True True True",
+        "no run 'another' in the store",
+    ]
 
 
 def test_run_that_fails(world: World) -> None:

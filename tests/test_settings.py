@@ -333,6 +333,12 @@ class TestValues:
         if run.manifest("out")["scope"] == "output":  # else all that the run read counts
             assert not [path for path in run.code("out") if "shark" in path]
 
+    def test_numbers_that_are_too_large(self, shark_run: SharkRun) -> None:
+        """They are kept as they were written: as infinity, which JSON lacks, they would be lost."""
+        run = shark_run(["sh", "-c", f"{self.RECORD} a 1e999; {self.RECORD} b '[1, {{\"c\": -1e999}}]'"])
+        assert (run.status, run.stderr) == (0, b"")
+        assert run.record["values"] == {"a": "1e999", "b": '[1, {"c": -1e999}]'}
+
     def test_many_at_once(self, shark_run: SharkRun, world: World) -> None:
         script = f"for i in $(seq 12); do {self.RECORD} k $i & done; wait"
         run = shark_run(["sh", "-c", script], timeout=120)
@@ -396,6 +402,7 @@ def test_config_shows_values_and_sources(world: World, mode: str) -> None:
     assert (found["linger"]["value"], found["linger"]["pieces"][0]["place"]) == (2.0, "SHARK_LINGER")
     assert found["hash"] == {**found["hash"], "value": "auto", "pieces": []}
     assert found["before"]["value"][0]["command"] == ["make", "check"]
+    assert json.loads(shark(world, "config", "--trust", ".", "--json").stdout)["files"][0]["trusted"] is True
     shark(world, "config", "--untrust", ".")
     assert json.loads(shark(world, "config", "--json").stdout)["files"][0]["trusted"] is False
 

@@ -1,7 +1,7 @@
 """What goes wrong, said for people: the fault, what to do about it, and the exit code that scripts see."""
 
 EXIT_USAGE = 2
-"""Wrong usage, or trouble, for every command but `run` (MANIFEST contract; also click's own usage code)."""
+"""Wrong usage, or trouble, for every command but `run` (docs/manifest.md; also click's own usage code)."""
 
 EXIT_RUN = 125
 """shark's own failure before the command of `shark run` was started (as in env(1), nohup(1), timeout(1))."""

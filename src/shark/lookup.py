@@ -137,6 +137,16 @@ def remake(store: Store, run: str, path: bytes, sha256: str = "") -> dict[str, A
     raise NotFound(f"run {run} made no {name}", f"See `shark show {run}` for what it made.")
 
 
+def run_named(store: Store, spec: str) -> str:
+    """The id of the run that `spec` names, where there is no file of that name. Raises NotFound or SharkError."""
+    try:
+        return store.find(spec)
+    except NotFound as error:
+        if spec.startswith("@"):
+            raise
+        raise NotFound(f"{spec!r} is neither a file nor a run in the store", error.hint) from None
+
+
 def recorded_path(path: bytes) -> bytes:
     """Give the path as records have it: absolute, and true but for what is not there."""
     folder, name = os.path.split(os.path.abspath(path))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from shark import __version__, saved
@@ -20,20 +20,22 @@ from shark.store.home import Store
 from shark.values import FileId, Gap
 
 
-def recover(run: str | None = None) -> list[str]:
+def recover(run: str | None, trouble: Callable[[SharkError], None]) -> list[str]:
     """Make records and manifests of runs whose supervisor died: of `run`, or of all journals that nobody writes.
 
-    Returns the ids. Raises NotFound if there is no such journal, RecordDamaged for one that cannot be read.
+    Returns the ids. `trouble` is told of journals that cannot be read; the others are finished. Raises NotFound if
+    there is no such journal.
     """
     store = Store.open(os.environ, write=True)
     journals = store.journals()
     if run is not None and run not in journals:
         raise NotFound(f"no journal of run {run}", "`shark recover` without a run looks for all of them.")
-    found = [
-        recovered
-        for name in ([run] if run else sorted(journals))
-        for recovered in _recover(name, journals[name], store)
-    ]
+    found: list[str] = []
+    for name in [run] if run else sorted(journals):
+        try:
+            found += _recover(name, journals[name], store)
+        except SharkError as error:
+            trouble(error)
     if run is None:
         from shark.recorder import leftover
 
@@ -169,8 +171,11 @@ def import_strace(log: str, *, name: str = "", tags: Mapping[str, str] | None = 
     model = RunModel()
     with open(log, "rb") as lines:
         written = os.fstat(lines.fileno()).st_mtime_ns
-        for event in read_strace(lines, cwd=os.getcwdb(), resolve=cache(os.path.realpath), written=written):
-            model.observe(event)
+        try:
+            for event in read_strace(lines, cwd=os.getcwdb(), resolve=cache(os.path.realpath), written=written):
+                model.observe(event)
+        except SharkError as error:
+            raise SharkError(f"{log}: {error.message}", error.hint, error.exit_code) from error
     header = Header(id=uuid7(time.time_ns(), os.urandom(10)), shark=__version__, name=name, tags=dict(tags or {}))
     store = Store.open(os.environ, write=True)
     cwd = model.started.cwd if model.started else b"/"

@@ -36,6 +36,10 @@ def start(plan: Plan) -> NoReturn:
 
         check_clean(plan.cwd)
     _fill_standard_streams()
+    if not os.environ.get("SHARK_HOME", "/").startswith("/"):
+        from shark.store import places
+
+        places.settle(os.environ)  # for the command too: `shark record` may be called in any directory
     environ = _environment()
     run = uuid7(time.time_ns(), os.urandom(10))
     parent = environ.get(RUN_ID_VARIABLE.encode(), b"").decode("ascii", "replace")

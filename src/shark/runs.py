@@ -18,7 +18,8 @@ Stream: TypeAlias = "int | IO[Any] | None"
 
 
 class Run:
-    """One run. `id` is its id; all else is read from the store when it is first asked for.
+    """One run. `id` is its id, or what commands accept for it: its beginning or end, `@1` for the latest. All else is
+    read from the store when it is first asked for.
 
     `returncode`, `stdout` and `stderr` are those of the finished command, as `subprocess.run` gives them, for a run
     that `shark.run` made; else None.
@@ -44,7 +45,8 @@ class Run:
         """The whole run record, the document of `shark show --json`. Raises NotFound or RecordDamaged."""
         from shark.store.home import Store
 
-        return cast("RunRecord", Store.open(os.environ).read_record(self.id))
+        store = Store.open(os.environ)
+        return cast("RunRecord", store.read_record(store.find(self.id)))
 
     @property
     def name(self) -> str:

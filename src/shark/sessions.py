@@ -192,13 +192,17 @@ def _spawn(end: socket.socket) -> IO[bytes]:
     """Start the tracer with its end of the conversation; gives what it says when it fails."""
     import subprocess
 
+    from shark.store import places
+
+    environ = dict(os.environ)
+    places.settle(environ)
     adopts = _adopts_orphans()
     command = [*interpreter(_TRACE), str(end.fileno()), str(os.getpid())]
     null = subprocess.DEVNULL
     try:
         with end:
             started = subprocess.Popen(
-                command, stdin=null, stdout=null, stderr=subprocess.PIPE, pass_fds=[end.fileno()], cwd="/"
+                command, stdin=null, stdout=null, stderr=subprocess.PIPE, pass_fds=[end.fileno()], cwd="/", env=environ
             )
         started.wait()
     except OSError as problem:

@@ -204,3 +204,15 @@ def test_the_gitlab_example():
     context = ci.make_context("ci", words[2:])
     assert context.params["cmd"] == ("make",)
     assert context.params["summary"] in job["artifacts"]["paths"]
+
+
+def test_the_gitlab_example_installs_what_was_named():
+    """Without SHARK_PACKAGE the job fails, and says why, rather than to install whatever has the name of a default."""
+    [job] = yaml.safe_load((ROOT / "ci/gitlab/shark.gitlab-ci.yml").read_text()).values()
+    environ = {**os.environ, "SHARK_PACKAGE": str(job["variables"]["SHARK_PACKAGE"])}
+    install = f"pip() {{ echo installs; }}; {job['before_script'][0]}"
+    done = subprocess.run(["sh", "-c", install], env=environ, capture_output=True, check=False)
+    assert (done.returncode != 0, done.stdout) == (True, b"")
+    assert b"SHARK_PACKAGE" in done.stderr
+    environ["SHARK_PACKAGE"] = "shark.whl"
+    assert subprocess.run(["sh", "-c", install], env=environ, capture_output=True, check=True).stdout == b"installs\n"

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
 import jsonschema
 import pytest
@@ -194,6 +195,22 @@ def test_recover_of_nothing(shark: Shark):
     assert shark("recover", "ffff").returncode == 1
 
 
+def test_recover_of_some_that_cannot_be_read(shark: Shark):
+    """They are told of, and keep no other run from being finished."""
+    journals = shark.root / "store" / "journals"
+    shark.run("sh", "-c", 'echo > out; cp "$SHARK_HOME/journals/$SHARK_RUN_ID.journal" ../left')
+    [run] = (entry["id"] for entry in shark.json("log", "--json")["runs"])
+    assert shark("forget", run).returncode == 0
+    (shark.root / "left").rename(journals / f"{run}.journal")
+    others = [f"{run[:-1]}{digit}" for digit in {"0", "f"} - {run[-1]}]
+    for other in others:
+        (journals / f"{other}.journal").write_bytes(b"garbage")
+    done = shark("recover", "--json")
+    assert (done.returncode, json.loads(done.stdout)["runs"]) == (2, [run])
+    assert all(f"{other}.journal is no journal of this version" in done.stderr.decode() for other in others)
+    assert shark.json("show", "--json", "@1")["outputs"]
+
+
 def test_import_strace(shark: Shark):
     """A run from a log; a file that is no log is told of."""
     (shark.work / "in").write_text("x")
@@ -326,3 +343,23 @@ def test_names_that_are_not_text(shark: Shark):
     [found] = shark.json("inspect", "--json", name)
     assert os.fsencode(found["file"]) == name
     assert os.fsencode(json.loads(shark("show", "--json", "@1").stdout)["outputs"][0]["path"]).endswith(name)
+
+
+def test_a_store_that_is_named_by_a_relative_path(shark: Shark):
+    """It is that of the directory in which shark was called, for all that belongs to the run, wherever that works."""
+    (shark.work / "part").mkdir()
+    script = f"cd part && {sys.executable} -m shark record n 1"
+    program = "import os, shark\nwith shark.recording('a block'):\n    os.chdir('/')\n"
+    relative = {"SHARK_HOME": "../beside"}
+    assert shark("run", "--", "sh", "-c", script, environ=relative).stderr == b""
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=shark.work,
+        env={**shark.environ, **relative},
+        check=True,
+        timeout=60,
+    )
+    assert (shark.root / "beside").is_dir()
+    runs = json.loads(shark("log", "--json", environ=relative).stdout)["runs"]
+    assert [run.get("name") for run in runs] == ["a block", None]
+    assert json.loads(shark("show", "--json", "@2", environ=relative).stdout)["values"] == {"n": 1}

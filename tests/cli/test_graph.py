@@ -118,6 +118,12 @@ def test_a_graphviz_that_fails(runs: Shark, tmp_path: Path, without_dot):
     assert runs("graph", "@4", "--format", "svg", environ=without_dot).stdout.startswith(b"<svg")
 
 
+def test_a_dash_is_standard_output(runs: Shark):
+    """As other programs have it, and no file of that name."""
+    assert runs("graph", "@4", "-o", "-", "--format", "mmd").stdout.startswith(b"flowchart LR\n")
+    assert not (runs.work / "-").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [

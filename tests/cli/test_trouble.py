@@ -49,6 +49,12 @@ def told(done: subprocess.CompletedProcess[bytes], status: int) -> str:
         ["ci", "--hash", "perhaps", "--", "true"],
         ["ci", "--summary", "/proc/none/x", "--", "true"],
         ["ci", "--manifests", "/proc/none", "--", "true"],
+        ["lineage", "--depth", "many", "x"],
+        ["impact", "--depth", "-1", "x"],
+        ["config", "--trust", ".", "--untrust", "."],
+        ["show", "--json", "--patch", "@1"],
+        ["show", "--json", "--stdout", "@1"],
+        ["show", "--patch", "--stderr", "@1"],
     ],
     ids=" ".join,
 )
@@ -74,6 +80,40 @@ def test_a_guess_only_when_it_is_near(shark: Shark, arguments, hint):
     text = told(shark(*arguments), 2)
     assert text.splitlines()[1].startswith(hint)
     assert len(text.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["inspect", "x" * 300], f"shark: {'x' * 300}: file name too long\nCheck the path.\n"),
+        (["lineage", "--depth", "x", "y"], "shark: invalid value for '--depth': 'x' is no number, 0 or more\n"),
+        (["diff", "nowhere", "b.csv"], "shark: 'nowhere' is neither a file nor a run in the store\n"),
+        (["graph", "b.csv", "-o", "no/x.svg"], "shark: no/x.svg: No such file or directory\nCheck the path.\n"),
+        (["graph", "b.csv", "-o", ""], "shark: '': the ending does not say which format is meant\n"),
+        (["import-strace", "a.csv"], "shark: a.csv: this is no log of strace\n"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_what_was_wrong_is_named_as_the_user_named_it(runs: Shark, arguments, said):
+    """The path that was given, not one of shark's own; and advice that fits."""
+    assert told(runs(*arguments), 2).startswith(said)
+
+
+def test_a_link_to_itself(shark: Shark):
+    """Permissions are not what is wrong with it."""
+    (shark.work / "loop").symlink_to("loop")
+    said = told(shark("inspect", "loop"), 2)
+    assert said == "shark: loop: too many levels of symbolic links\nCheck the path.\n"
+
+
+def test_neither_a_file_nor_a_run(runs: Shark):
+    """Where both may stand, both are said to be missing."""
+    assert told(runs("show", "nowhere"), 1).startswith("shark: 'nowhere' is neither a file nor a run in the store\n")
+
+
+def test_a_command_without_a_name(shark: Shark):
+    """An empty word can be seen in the message."""
+    assert told(shark("run", "--", ""), 127) == "shark: '': command not found\n"
 
 
 def test_strip_of_nothing_there(shark: Shark):
@@ -144,9 +184,33 @@ def test_a_damaged_record(shark: Shark, edit_record):
     assert b"internal error" not in shark("show", "@1").stderr
     edit_record(newer)
     assert "shark/run/9" in told(shark("show", "@1"), 2)
+    assert "read it with that version" in told(shark("index"), 1)
     path = max((shark.root / "store" / "runs").rglob("*.json.gz"))
     path.write_bytes(b"not gzip")
     assert "damaged" in told(shark("show", "@1"), 2)
+    assert "or `shark forget` it" in told(shark("index"), 1)
+
+
+def test_captured_output_that_was_damaged(shark: Shark):
+    """What is not what was captured is not written as if it were."""
+    shark.run("echo", "right", options=("--capture-output",))
+    objects = (path for path in (shark.root / "store" / "objects").rglob("*") if path.is_file())
+    (kept,) = (path for path in objects if path.read_bytes() == b"right\n")
+    kept.write_bytes(b"wrong\n")
+    done = shark("show", "--stdout", "@1")
+    assert "is damaged" in told(done, 2)
+    assert done.stdout == b""
+
+
+def test_an_index_that_cannot_be_a_file(shark: Shark):
+    """It is said in words what is wrong with it, and all is answered from the records."""
+    shark.run("true")
+    index = shark.root / "store" / "index.sqlite"
+    index.unlink(missing_ok=True)
+    index.mkdir()
+    done = shark("log")
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 1)
+    assert done.stderr.decode() == f"shark: the index {index} cannot be used (is a directory): reading all records\n"
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,20 @@ def test_nothing_to_verify(shark: Shark) -> None:
     assert not (shark.root / "store").exists()
 
 
+def test_of_what_no_digest_was_recorded(shark: Shark) -> None:
+    """Where size and time do not tell either, it is said why nothing can be."""
+    shark.run("sh", "-c", "echo 1 > out", options=("--hash", "off"))
+    (shark.work / "out").write_text("2\n")
+    os.utime(shark.work / "out", (1, 1))
+    done = shark("verify", "out")
+    assert (done.returncode, done.stdout) == (2, b"? out  unknown  no digest of it was recorded\n1 file: 1 unknown\n")
+    assert done.stderr == (
+        b"shark: out could not be compared: no digest of it was recorded\n"
+        b"Its run did not hash it: see --hash of `shark run`.\n"
+    )
+    assert said(shark, "status", status=0) == "? no outputs to compare; 1 of which it cannot be told\n"
+
+
 def test_trouble(chain: Shark) -> None:
     """What is not there, and no directory or regular file, is told; the others are compared nevertheless."""
     os.mkfifo(chain.work / "fifo")

@@ -236,7 +236,7 @@ def refuse(name: bytes, problem: OSError) -> NoReturn:
     absent = problem.errno in (errno.ENOENT, errno.ENOTDIR)
     reason = os.strerror(problem.errno or 0) if b"/" in name or not absent else "command not found"
     with contextlib.suppress(OSError):  # standard error may be closed; the status tells all the same
-        os.write(2, b"shark: " + name + b": " + reason.encode() + b"\n")
+        os.write(2, b"shark: " + (name or b"''") + b": " + reason.encode() + b"\n")
     os._exit(EXIT_NOT_FOUND if absent else EXIT_NOT_EXECUTABLE)
 
 

@@ -23,6 +23,10 @@ State = Literal["ok", "modified", "missing", "input-modified", "input-missing", 
 """`unknown`: nothing is known of the file, or it could not be compared."""
 
 
+NO_DIGEST = "no digest of it was recorded"
+"""Why a file could not be compared that can be read."""
+
+
 @dataclass(slots=True)
 class Checked:
     """What was found of one file. `inputs` are those that are not as they were, or could not be compared.
@@ -173,6 +177,8 @@ def _checked(one: Known, claim: Claim, inputs: Inputs, records: Records) -> Chec
                 # That its own earlier content is gone is told by its state already.
                 checked.inputs = [*checked.inputs, *(other for other in changed if other.at != where.present)]
     checked.state = _state(one, {state.state for state in checked.inputs})
+    if checked.state == "unknown" and not checked.problem:
+        checked.problem = NO_DIGEST
     return checked
 
 

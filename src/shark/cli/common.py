@@ -121,6 +121,15 @@ def command(name: str, *examples: tuple[str, str], **settings: Any) -> Callable[
     return make
 
 
+def number(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
+    """The value of an option that takes how many (a callback of click's); None if it was not given."""
+    if value is None:
+        return None
+    if not (value.isascii() and value.isdecimal()):
+        raise click.BadParameter(f"{value!r} is no number, 0 or more")
+    return int(value)
+
+
 VARIABLE = "_SHARK_COMPLETE"
 """The environment variable by which a completion script asks for completions (click's convention)."""
 

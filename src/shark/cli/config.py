@@ -37,6 +37,8 @@ def config(voice: Voice, name: str, trust: str | None, untrust: str | None) -> i
     from shark.settings.loading import everything
     from shark.view.settings import add_settings
 
+    if trust is not None and untrust is not None:
+        raise SharkError("--trust and --untrust do not go together", "Say them one after the other.")
     for directory, trusted in ((trust, True), (untrust, False)):
         if directory is not None:
             _trust(voice, directory, trusted=trusted)
@@ -109,6 +111,8 @@ def _trust(voice: Voice, directory: str, *, trusted: bool) -> None:
     prefix = "tool.shark." if os.path.basename(path) == places.PROJECT else ""
     levels = of_file("project", path, os.path.dirname(path), places.table_of(path, data) or {}, prefix)
     trust(path, data if trusted else None, os.environ)
+    if voice.as_json:
+        return  # the document tells: `files`, with what each `runs`
     if not trusted:
         voice.line(f"{path} is not trusted any more")
         return

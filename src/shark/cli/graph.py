@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from shark.cli.common import FILE, Voice, command, write_bytes, write_text
+from shark.cli.common import FILE, Voice, command, named, write_bytes, write_text
 from shark.errors import NotFound, SharkError
 
 if TYPE_CHECKING:
@@ -28,8 +28,10 @@ FORMATS = ("html", "svg", "png", "dot", "mmd")
     short_help="Draw a run, or where a file comes from.",
 )
 @click.argument("run", metavar="FILE|RUN", type=FILE)
-@click.option("-o", "--output", metavar="FILE", type=FILE, help="Write it there; the ending says in which format.")
-@click.option("--format", "form", type=click.Choice(FORMATS), help="The format, if no ending says it (dot).")
+@click.option("-o", "--output", metavar="FILE", type=FILE, help="Write it there, as its ending says; -: stdout.")
+@click.option(
+    "--format", "form", type=click.Choice(FORMATS), help="The format, whatever the ending says (dot if none does)."
+)
 @click.option(
     "--detail",
     type=click.Choice(("overview", "files", "software", "all")),
@@ -43,6 +45,8 @@ def graph(voice: Voice, run: str, output: str | None, form: str | None, detail: 
     out itself. DOT is graphviz' language, and is what is written to stdout when neither -o nor --format is given. An
     existing path wins over the id of a run. Exit status: 0; 1 if there is no such run, or nothing is known of the file.
     """
+    if output == "-":
+        output = None
     wanted = _format(output, form)
     _check(run, output)
     whole = graph_of(voice, run)
@@ -103,7 +107,7 @@ def _format(output: str | None, form: str | None) -> str:
     if ending not in FORMATS:
         some = ", ".join(f".{name}" for name in FORMATS)
         raise SharkError(
-            f"{output}: the ending does not say which format is meant", f"End it in {some}, or say --format."
+            f"{named(output)}: the ending does not say which format is meant", f"End it in {some}, or say --format."
         )
     return ending
 

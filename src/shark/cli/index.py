@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from shark.cli.common import Voice, command
-from shark.errors import SharkError
+from shark.errors import RecordDamaged, SharkError
 from shark.view.words import counted
 
 if TYPE_CHECKING:
+    from shark.store.home import Store
     from shark.view.documents import IndexState
 
 
@@ -40,8 +41,8 @@ def index(voice: Voice, rebuild: bool) -> int:
         warnings = [*store.warnings, *opened.warnings]
     for warning in warnings:
         voice.warn(warning)
-    for _, problem in problems:
-        voice.trouble(SharkError(problem, "Restore it from a copy, or `shark forget` it.", 1))
+    for run, problem in problems:
+        voice.trouble(SharkError(problem, _remedy(store, run), 1))
     if voice.as_json:
         document: IndexState = {
             "schema": "shark/index/1",
@@ -53,3 +54,14 @@ def index(voice: Voice, rebuild: bool) -> int:
     else:
         voice.line(f"{counted(runs, 'run')} in the index" + (f", {len(problems)} damaged" if problems else ""))
     return 0
+
+
+def _remedy(store: Store, run: str) -> str:
+    """What to do about a record that cannot be read: a newer shark's, or another user's, is to be kept."""
+    try:
+        store.read_record(run)
+    except RecordDamaged:
+        pass
+    except SharkError as error:
+        return error.hint
+    return "Restore it from a copy, or `shark forget` it."

@@ -68,7 +68,8 @@ def _exists(voice: Voice, name: str) -> bool:
         voice.trouble(SharkError(f"{named(name)}: no such file or directory", "Check the path."))
         return False
     except OSError as error:
-        voice.trouble(SharkError(f"{name}: {error.strerror}", "See that you may enter its folders."))
+        advice = "See that you may enter its folders." if isinstance(error, PermissionError) else "Check the path."
+        voice.trouble(SharkError(f"{name}: {(error.strerror or str(error)).lower()}", advice))
         return False
     return True
 

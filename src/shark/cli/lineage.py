@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shark.cli.common import FILE, Voice, command
+from shark.cli.common import FILE, Voice, command, number
 from shark.view.page import Page
 
 if TYPE_CHECKING:
     from shark.view.documents import Impact, Lineage
 
-_DEPTH = click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Across at most N runs in a row.")
+_DEPTH = click.option("--depth", callback=number, metavar="N", help="Across at most N runs in a row.")
 
 
 @command(

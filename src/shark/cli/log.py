@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shark.cli.common import FILE, Voice, command
+from shark.cli.common import FILE, Voice, command, number
 from shark.moments import moment
 from shark.view import words
 from shark.view.page import Page
@@ -20,12 +20,6 @@ if TYPE_CHECKING:
 
 SHOWN = 30
 """So many runs are shown, unless another number is asked for."""
-
-
-def _number(_: click.Context, __: click.Parameter, value: str) -> int:
-    if not (value.isascii() and value.isdecimal()):
-        raise click.BadParameter(f"{value!r} is no number, 0 or more")
-    return int(value)
 
 
 def _tags(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str | None], ...]:
@@ -47,7 +41,7 @@ def _tags(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tup
     short_help="List the runs, newest first.",
 )
 @click.option(
-    "-n", "--number", "--limit", default=str(SHOWN), callback=_number, metavar="N", help=f"At most N ({SHOWN}); 0: all."
+    "-n", "--number", "--limit", default=str(SHOWN), callback=number, metavar="N", help=f"At most N ({SHOWN}); 0: all."
 )
 @click.option("--since", metavar="TIME", help="Begun then or later: 2026-11-21, '2026-11-21 10:30', 2h, '3 days ago'.")
 @click.option("--until", metavar="TIME", help="Begun before; of a date, that day included.")

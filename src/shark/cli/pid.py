@@ -26,7 +26,9 @@ def follow(pid: int, plan: Plan) -> int:
     Raises SharkError (125) if it cannot be traced.
     """
     from shark.running import check_json, check_kernel, check_proc
+    from shark.store import places
 
+    places.settle(os.environ)
     check_kernel()
     check_proc()
     check_json(plan.json)

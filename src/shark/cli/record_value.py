@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 from shark.errors import EXIT_USAGE, SharkError
@@ -104,9 +105,19 @@ def _parsed(text: str) -> Any:
     from shark import jsontext
 
     try:
-        return jsontext.loads(text)
+        value = jsontext.loads(text)
     except ValueError:
         return text
+    return value if _is_finite(value) else text
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether JSON can hold it again: a number such as 1e999 is read as infinity."""
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or isfinite(value)
 
 
 def _hidden(value: Any, hide: Any) -> Any:

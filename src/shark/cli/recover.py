@@ -26,15 +26,16 @@ def recover(voice: Voice, run: str | None) -> int:
     """Make run records and manifests of runs whose shark was killed, from their journals.
 
     What the journal holds up to that moment is recorded, with a gap that says so. Exit status: 0, also if there was
-    nothing to recover; 1 if RUN is unknown.
+    nothing to recover; 1 if RUN is unknown; 2 if a journal cannot be read, and then the others are finished
+    nevertheless.
     """
     from shark import recovering
 
-    found = recovering.recover(_journal(run) if run else None)
+    found = recovering.recover(_journal(run) if run else None, voice.trouble)
     if voice.as_json:
         document: Recover = {"schema": "shark/recover/1", "runs": found}
         voice.document(document)
-    else:
+    elif found or not voice.failed:
         ids = ", ".join(map(short_id, found))
         voice.line(f"{counted(len(found), 'run')} recovered: {ids}" if found else "nothing to recover")
     return 0

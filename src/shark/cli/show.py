@@ -41,6 +41,8 @@ def show(voice: Voice, run: str, patch: bool, out: bool, err: bool) -> int:
     from shark.store.home import Store
     from shark.view.runs import add_run
 
+    if patch + (out or err) + voice.as_json > 1:
+        raise SharkError("--patch, captured output and --json do not go together", "Ask for one of them at a time.")
     store = Store.open(os.environ)
     record = store.read_record(run_of(store, run))
     if patch:
@@ -82,10 +84,10 @@ def _why_no_patch(record: dict[str, Any]) -> str:
 
 def run_of(store: Store, spec: str) -> str:
     """The id of the run that `spec` names, as a path or an id. Raises NotFound or SharkError."""
-    if not os.path.lexists(spec):
-        return store.find(spec)
     from shark import lookup
 
+    if not os.path.lexists(spec):
+        return lookup.run_named(store, spec)
     runs = {run for found in lookup.inspect([os.fsencode(spec)], store) for run in _runs(found)}
     if len(runs) > 1:
         some = ", ".join(sorted(runs, reverse=True)[:5])

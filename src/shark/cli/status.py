@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     ("shark status --json results/ | jq -r '.files[].file'", "The same for programs"),
     short_help="List outputs whose inputs changed, upstream included.",
 )
-@click.argument("directory", metavar="[DIR]", default=".", type=FILE)
+@click.argument("directory", metavar="[DIR|FILE]", default=".", type=FILE)
 @click.option("--full", is_flag=True, help="Read all files again, even those whose digest is known.")
 def status(voice: Voice, directory: str, full: bool) -> int:
-    """List the outputs below DIR (the working directory) that should be made again, and why.
+    """List the outputs below DIR (the working directory), or say of FILE, which should be made again, and why.
 
     An output is stale if an input of it changed, or an input of the run that made its input, and so on. It is maybe
     stale if a directory that its run listed has a new file, if a file is there now that its run looked for in vain, or

@@ -68,9 +68,17 @@ def _tell(voice: Voice, answer: Verification) -> None:
         voice.trouble(SharkError(f"{named(name)}: {why}", "Check the path, and that you may read it."))
     for one in answer.files:
         if _hindered(one):
-            voice.trouble(
-                SharkError(f"{named(one.file)} could not be compared: {one.problem}", "See that you may read it.")
-            )
+            voice.trouble(SharkError(f"{named(one.file)} could not be compared: {one.problem}", _advice(one)))
+
+
+def _advice(one: Checked) -> str:
+    from shark.checking.verify import NO_DIGEST
+
+    return (
+        "Its run did not hash it: see --hash of `shark run`."
+        if one.problem == NO_DIGEST
+        else "See that you may read it."
+    )
 
 
 def _hindered(one: Checked) -> bool:

@@ -42,7 +42,7 @@ def given(spec: str, records: Records) -> Given:
     """What `spec` names: a path if there is one, else a run. Raises SharkError with the status for trouble."""
     try:
         if not os.path.lexists(spec):
-            return _run(records.store.find(spec), records)
+            return _run(lookup.run_named(records.store, spec), records)
         if os.path.isdir(spec):
             raise SharkError(f"{spec} is a directory", "Name two files, or two runs (see `shark log`).")
         return _file(spec, records)

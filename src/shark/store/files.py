@@ -14,9 +14,17 @@ def write_whole(path: bytes, data: bytes, *, mode: int = 0o600, sync: bool = Fal
     """Write `data` to `path` by temporary file and rename, with exactly the permissions `mode`.
 
     `sync` puts the data on the disk first: without it a power cut may leave an empty file under the new name. `stale`:
-    what stands at `path` may be missing for a moment. Raises OSError; then nothing is left behind, and what stood at
-    `path` is untouched.
+    what stands at `path` may be missing for a moment. Raises OSError, which names `path`; then nothing is left behind,
+    and what stood at `path` is untouched.
     """
+    try:
+        _write_beside(path, data, mode, sync, stale)
+    except OSError as error:
+        error.filename = path  # nobody knows the temporary name
+        raise
+
+
+def _write_beside(path: bytes, data: bytes, mode: int, sync: bool, stale: bool) -> None:
     temporary = os.path.join(os.path.dirname(path), TEMPORARY + os.urandom(6).hex().encode())
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:

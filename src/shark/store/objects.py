@@ -35,11 +35,18 @@ def put_parts(store: Store, parts: Iterable[bytes]) -> tuple[str, int]:
 
 
 def parts_of(store: Store, sha256: str) -> Iterable[bytes]:
-    """Read an object part by part, without checking it. Raises NotFound or OSError."""
-    from shark.errors import NotFound
+    """Read an object part by part, once it is known to be whole. Raises NotFound, RecordDamaged or OSError."""
+    import hashlib
+
+    from shark.errors import NotFound, RecordDamaged
 
     try:
         with open(store.object_path(sha256), "rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+                raise RecordDamaged(
+                    f"object {sha256} is damaged: its content has another digest", "Restore it from a copy."
+                )
+            file.seek(0)
             while part := file.read(1 << 20):
                 yield part
     except FileNotFoundError:

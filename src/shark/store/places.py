@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 
 from shark.content.filesystems import on_network
 from shark.errors import EXIT_RUN, SharkError
@@ -31,6 +32,14 @@ def store_root(environ: Mapping[str, str]) -> bytes | None:
     if environ.get("SHARK_HOME"):
         return os.path.abspath(os.fsencode(environ["SHARK_HOME"]))
     return _below(environ, "XDG_DATA_HOME", b".local/share")
+
+
+def settle(environ: MutableMapping[str, str]) -> None:
+    """Make a relative SHARK_HOME absolute, before processes that need it leave the directory that it is relative to."""
+    named = environ.get("SHARK_HOME", "")
+    if named and not named.startswith("/"):
+        with contextlib.suppress(FileNotFoundError):  # that directory is gone: there is no such store
+            environ["SHARK_HOME"] = os.path.abspath(named)
 
 
 def local_directory(root: bytes, environ: Mapping[str, str]) -> bytes | None:

@@ -78,7 +78,8 @@ def connect(store: Store, environ: Mapping[str, str], *, fresh: bool = False) ->
             version = _try(path, fresh=fresh)
         except (OSError, sqlite3.DatabaseError) as error:
             if last or not is_damaged(error):
-                return in_memory(), [f"the index {os.fsdecode(path)} cannot be used ({error}): reading all records"]
+                why = files.reason(error) if isinstance(error, OSError) else str(error)
+                return in_memory(), [f"the index {os.fsdecode(path)} cannot be used ({why}): reading all records"]
             _remove(path)
             continue
         if isinstance(version, int):

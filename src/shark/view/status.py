@@ -100,11 +100,12 @@ def _sum(page: Page, counts: Document) -> list[Span]:
     notes = [f"{total[state]:,} {said}" for state, said in _NOTES.items() if total[state]]
     rest = "".join(f"; {note}" for note in notes)
     compared = total["current"] + total["stale"] + total["maybe-stale"]
-    if not compared and not notes:
-        return [Span(f"{page.look.sign('unknown')} no outputs of recorded runs there", "warn")]
+    if not compared:
+        said = f"no outputs to compare{rest}" if notes else "no outputs of recorded runs there"
+        return [Span(f"{page.look.sign('unknown')} {said}", "warn")]
     if total["current"] == compared:
         said = f"{page.look.sign('ok')} {words.counted(compared, 'output')} up to date"
-        return [Span(said, "good" if compared else "dim"), Span(rest)]
+        return [Span(said, "good"), Span(rest)]
     parts = [f"{total['stale']:,} stale"] if total["stale"] else []
     parts += [f"{total['maybe-stale']:,} maybe stale"] if total["maybe-stale"] else []
     parts += [f"{total['current']:,} up to date"] if total["current"] else []

@@ -1,4 +1,4 @@
-"""Documents to render, as MANIFEST's contract says they look."""
+"""Documents to render, as docs/manifest.md says they look."""
 
 from __future__ import annotations
 
