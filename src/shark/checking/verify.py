@@ -162,6 +162,9 @@ def _checked(one: Known, claim: Claim, inputs: Inputs, records: Records) -> Chec
     where = _where(one.found, claim)
     lists = claims.whole(claim, records)
     checked = Checked(one.found.shown, "ok", claim.run, claim.source, problem=one.problem)
+    if one.state == "unknown":
+        checked.hindered = bool(one.problem)
+        checked.problem = one.problem or "its content was not hashed when it was recorded, and its time has changed"
     if claim.path and where.recorded != os.fsdecode(one.found.path):
         checked.recorded = claim.path
     if lists is None:

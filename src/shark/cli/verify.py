@@ -68,9 +68,9 @@ def _tell(voice: Voice, answer: Verification) -> None:
         voice.trouble(SharkError(f"{named(name)}: {why}", "Check the path, and that you may read it."))
     for one in answer.files:
         if _hindered(one):
-            voice.trouble(
-                SharkError(f"{named(one.file)} could not be compared: {one.problem}", "See that you may read it.")
-            )
+            known = f"See `shark inspect {named(one.file)}` for what is known of it."
+            advice = "See that you may read it." if one.hindered else known
+            voice.trouble(SharkError(f"{named(one.file)} could not be compared: {one.problem}", advice))
 
 
 def _hindered(one: Checked) -> bool:
