@@ -101,8 +101,9 @@ def verify(arguments: Sequence[bytes], contents: Contents, records: Records) -> 
         directory = os.path.isdir(argument)
         if not found and not directory:
             answer.unlisted.append((os.fsdecode(argument), "not a regular file: only these have a manifest"))
-        outputs = records.below(os.path.realpath(argument)) if directory else None
-        known = claims.known(found, contents, records, outputs)
+        true = os.path.realpath(argument)
+        outputs = records.below(true) if directory else None
+        known = claims.known(found, contents, records, outputs, records.caches(true) if directory else ())
         if outputs is not None:
             answer.without += sum(not one.claims and not one.problem for one in known)
             known = [one for one in known if one.claims or one.problem]

@@ -154,7 +154,7 @@ class _Record:
         return file
 
     def _entry(self, path: Path) -> dict[str, Any]:
-        role = "code" if path.suffix in {".py", ".sh"} else "data"
+        role = "code" if path.suffix in {".py", ".sh"} else "cache" if "__pycache__" in path.parts else "data"
         file: dict[str, Any] = {"n": len(self.document["files"]) + 1, "path": str(path), "role": role, "versions": []}
         self.document["files"].append(file)
         self._by_path[path] = file
