@@ -304,9 +304,30 @@ def _from_store(answer: Answer, file: _File, sha256: str, index: Index, store: S
         makers = [*here, *elsewhere]
         answer.candidates = _candidates(makers, index) if len(makers) > 1 or answer.source != "store" else []
         return
+    _from_unhashed(answer, file, index, store)
     answer.candidates = _candidates(elsewhere, index) if file.about.st_size else []
     if answer.candidates and answer.manifest is None:
         answer.state, answer.source = "current", "digest"
+
+
+def _from_unhashed(answer: Answer, file: _File, index: Index, store: Store) -> None:
+    """Answer by what was last made at the path, if that was not hashed (a cache, say, or what was to be ignored).
+
+    Such a record cannot be found by the content; without it a file as it was made would pass for one that was changed.
+    """
+    last = index.made(path=file.path)[:1]
+    if not last or last[0].sha256 or last[0].size != file.about.st_size:
+        return
+    try:
+        manifest = remake(store, last[0].run, file.path)
+    except SharkError as error:
+        answer.problems.append(error.message)
+        return
+    problems: list[str] = []
+    state = _judge(manifest, file, problems)
+    if answer.manifest is None or state == "current":
+        answer.state, answer.source, answer.manifest = state, "store", manifest
+        answer.problems += problems
 
 
 def _candidates(versions: Iterable[Version], index: Index) -> list[Candidate]:

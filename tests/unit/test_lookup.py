@@ -212,6 +212,35 @@ def test_an_output_that_was_not_hashed_is_judged_by_size_and_time(world: World) 
     assert world.ask(path)[0]["state"] == "unknown"
 
 
+def test_an_output_that_was_neither_hashed_nor_attached_to_is_found_by_its_path(world: World) -> None:
+    """So it is with caches, and with what was to be ignored."""
+    path = world.put("a")
+    run = world.run(path, hashed=False)
+    answer = world.ask(path)[0]
+    assert essence(answer) == ("current", "store", run)
+    assert "not hashed" in answer["problem"]
+    os.utime(path, (1, 1))
+    assert essence(world.ask(path)[0]) == ("unknown", "store", run)
+    world.put("a", b"of another size")
+    assert essence(world.ask(path)[0]) == ("unknown", "none", None)
+
+
+def test_what_was_not_hashed_is_found_though_the_file_carries_what_was_true_earlier(world: World) -> None:
+    path = world.put("a", b"earlier")
+    world.run(path, attach="sidecar")
+    world.put("a")
+    run = world.run(path, hashed=False)
+    assert essence(world.ask(path)[0]) == ("current", "store", run)
+
+
+def test_an_unhashed_record_is_no_answer_once_a_later_run_made_the_file(world: World) -> None:
+    path = world.put("a")
+    world.run(path, hashed=False)
+    world.run(path)
+    world.put("a", b"HELLO\n")
+    assert essence(world.ask(path)[0]) == ("unknown", "none", None)
+
+
 def test_a_manifest_of_pyshark_is_judged_by_its_sha1(world: World) -> None:
     path = world.put("a")
     legacy = {

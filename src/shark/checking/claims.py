@@ -39,12 +39,17 @@ class Known(NamedTuple):
 
 
 def known(
-    files: Sequence[Found], contents: Contents, records: Records, outputs: Container[bytes] | None = None
+    files: Sequence[Found],
+    contents: Contents,
+    records: Records,
+    outputs: Container[bytes] | None = None,
+    caches: Container[bytes] = (),
 ) -> list[Known]:
     """What is known of each of `files`, in their order. Raises KeyboardInterrupt.
 
     `outputs` are the paths that the store knows as such. If they are given, files that carry nothing, stand at none of
-    these, and have a size that no output has, are passed over as unknown.
+    these, and have a size that no output has, are passed over as unknown. So are `caches` that carry nothing: whoever
+    needs them makes them anew, in a run or not.
     """
     sifted = contents.sieve().sift([file.path for file in files])
     contents.fetch(
@@ -59,7 +64,9 @@ def known(
                 contents.note(file.path, claim.sha256, size)
             answered.append(Known(file, "current", (claim,), "", group))
             continue
-        if outputs is None or not bare or file.sidecar or file.path in outputs or size in records.sizes():
+        carries = not bare or file.sidecar
+        likely = outputs is None or file.path in outputs or size in records.sizes()
+        if carries or (likely and file.path not in caches):
             rest.append((file, len(answered)))
         answered.append(Known(file, "unknown", ()))
     asked = _asked([file for file, _ in rest], contents, records)

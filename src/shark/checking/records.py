@@ -198,9 +198,14 @@ class Records:
         return bool(sha256) and os.path.exists(self.store.object_path(sha256))
 
     def below(self, directory: bytes) -> set[bytes]:
-        """The paths of all outputs that lie below a directory, there or not."""
+        """The paths of all outputs that lie below a directory, there or not; without caches."""
         index = self.index()
         return set() if index is None else index.paths_below(directory)
+
+    def caches(self, directory: bytes) -> set[bytes]:
+        """The paths below a directory at which runs left nothing but caches."""
+        index = self.index()
+        return set() if index is None else index.paths_below(directory, caches=True) - self.below(directory)
 
     def _read(self, run: str) -> Run | None:
         try:

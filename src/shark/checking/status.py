@@ -62,7 +62,8 @@ def status(directory: bytes, contents: Contents, records: Records) -> Answer:
     """Look at the outputs below `directory` (or at the file that it is). Raises OSError for the argument itself."""
     answer = Answer(os.fsdecode(directory))
     found = list(find(directory, lambda name, error: answer.unlisted.append((name, files.reason(error)))))
-    known = claims.known(found, contents, records, records.below(os.path.realpath(directory)))
+    true = os.path.realpath(directory)
+    known = claims.known(found, contents, records, records.below(true), records.caches(true))
     counts = dict.fromkeys(("current", "stale", "maybe-stale", "modified", "unknown"), 0)
     with Known(records.store, records.environ) as runs:
         upstream = Upstream(Inputs(contents, records), records, runs)

@@ -23,10 +23,6 @@ State = Literal["ok", "modified", "missing", "input-modified", "input-missing", 
 """`unknown`: nothing is known of the file, or it could not be compared."""
 
 
-NO_DIGEST = "no digest of it was recorded"
-"""Why a file could not be compared that can be read."""
-
-
 @dataclass(slots=True)
 class Checked:
     """What was found of one file. `inputs` are those that are not as they were, or could not be compared.
@@ -105,8 +101,9 @@ def verify(arguments: Sequence[bytes], contents: Contents, records: Records) -> 
         directory = os.path.isdir(argument)
         if not found and not directory:
             answer.unlisted.append((os.fsdecode(argument), "not a regular file: only these have a manifest"))
-        outputs = records.below(os.path.realpath(argument)) if directory else None
-        known = claims.known(found, contents, records, outputs)
+        true = os.path.realpath(argument)
+        outputs = records.below(true) if directory else None
+        known = claims.known(found, contents, records, outputs, records.caches(true) if directory else ())
         if outputs is not None:
             answer.without += sum(not one.claims and not one.problem for one in known)
             known = [one for one in known if one.claims or one.problem]
@@ -166,6 +163,9 @@ def _checked(one: Known, claim: Claim, inputs: Inputs, records: Records) -> Chec
     where = _where(one.found, claim)
     lists = claims.whole(claim, records)
     checked = Checked(one.found.shown, "ok", claim.run, claim.source, problem=one.problem)
+    if one.state == "unknown":
+        checked.hindered = bool(one.problem)
+        checked.problem = one.problem or "its content was not hashed when it was recorded, and its time has changed"
     if claim.path and where.recorded != os.fsdecode(one.found.path):
         checked.recorded = claim.path
     if lists is None:
@@ -177,8 +177,6 @@ def _checked(one: Known, claim: Claim, inputs: Inputs, records: Records) -> Chec
                 # That its own earlier content is gone is told by its state already.
                 checked.inputs = [*checked.inputs, *(other for other in changed if other.at != where.present)]
     checked.state = _state(one, {state.state for state in checked.inputs})
-    if checked.state == "unknown" and not checked.problem:
-        checked.problem = NO_DIGEST
     return checked
 
 

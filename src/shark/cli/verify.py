@@ -72,13 +72,7 @@ def _tell(voice: Voice, answer: Verification) -> None:
 
 
 def _advice(one: Checked) -> str:
-    from shark.checking.verify import NO_DIGEST
-
-    return (
-        "Its run did not hash it: see --hash of `shark run`."
-        if one.problem == NO_DIGEST
-        else "See that you may read it."
-    )
+    return "See that you may read it." if one.hindered else "Its run did not hash it: see --hash of `shark run`."
 
 
 def _hindered(one: Checked) -> bool:

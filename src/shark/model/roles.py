@@ -98,10 +98,21 @@ _CACHE_FOLDERS = (
     rb"|/\.cache/(fontconfig|mesa_shader_cache[^/]*|nvidia|pip|uv|yarn|pnpm|conda|mamba|go-build|R/pkgcache|pypoetry)/"
     rb"|/\.fontconfig/|/\.nv/ComputeCache/|/GLCache/"
     rb"|/\.npm/_cacache/|/\.cargo/registry/cache/|/\.gradle/caches/|/\.nuget/packages/|/\.pnpm-store/"
+    rb"|/\.snakemake/(auxiliary|incomplete|iocache|locks|log|metadata)/|/\.nextflow/cache/|/_targets/meta/"
+    rb"|/\.dvc/tmp/|^/var/tmp/dvc/repo/|/\.pytest_cache/"
 )
-"""Font and shader caches, version control's own files, package managers' download caches."""
+"""Font and shader caches, version control's own files, package managers' download caches, and what build and workflow
+tools note of their steps.
 
-_CACHE_NAMES = rb"/\.git$|/\.cache/matplotlib/fontlist[^/]*\.json"
+Such notes are read before each step and changed after it: as data, they would make each output an heir of all steps
+that were ever taken, and stale for good. What those tools keep there besides notes (environments, scripts, results, as
+in .snakemake/conda, .dvc/cache and _targets/objects) is not meant.
+"""
+
+_CACHE_NAMES = (
+    rb"/\.git$|/\.cache/matplotlib/fontlist[^/]*\.json"
+    rb"|/\.ninja_(deps|log)$|/\.sconsign[^/]*\.dblite$|/\.doit\.db[^/]*$"
+)
 
 _SOURCE_EXTENSIONS = b"""
     py pyi pyw pyx pxd ipynb r rmd rnw qmd s sh bash zsh fish ksh csh tcsh jl c h cc cpp cxx c++ hh hpp hxx h++ inc inl

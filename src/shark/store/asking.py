@@ -152,11 +152,18 @@ class Asking(ABC):
         """Give the sizes of all outputs in bytes: a file of another size has no output's content."""
         return {size for (size,) in self.ask("SELECT size FROM sizes")}
 
-    def paths_below(self, directory: bytes) -> set[bytes]:
-        """Give the paths of all outputs that lie below a directory (an absolute path), there or not."""
+    def paths_below(self, directory: bytes, *, caches: bool = False) -> set[bytes]:
+        """Give the paths of all outputs that lie below a directory (an absolute path), there or not.
+
+        Without caches, or with `caches` these alone.
+        """
         first = directory.rstrip(b"/") + b"/"
-        query = f"SELECT d.path, f.name FROM {FILES} JOIN outputs o ON o.file = f.n WHERE d.path >= ? AND d.path < ?"
-        return {path + name for path, name in self.ask(query, (first, first[:-1] + b"0"))}  # "0" comes after "/"
+        behind = first[:-1] + b"0"  # "0" comes after "/"
+        query = (
+            f"SELECT d.path, f.name FROM {FILES} JOIN outputs o ON o.file = f.n "
+            f"WHERE d.path >= ? AND d.path < ? AND f.role {'=' if caches else '!='} ?"
+        )
+        return {path + name for path, name in self.ask(query, (first, behind, ROLES.index("cache")))}
 
     def members(self, sets: Iterable[int], more: Iterable[int] = ()) -> dict[int, tuple[Any, ...]]:
         """Give the members of sets of inputs, those of their parents included, and `more`: the columns FILE of each."""

@@ -42,6 +42,16 @@ def test_all_is_well(world: World) -> None:
     assert answer.counts == {"current": 2}
 
 
+def test_caches_are_not_looked_at(world: World) -> None:
+    """Nobody asks whether they should be made again, and what a later program made of them says nothing of a run."""
+    cache = "__pycache__/m.pyc"
+    world.put("in.csv")
+    world.run(["in.csv"], {"out.csv": "one\n", cache: "two\n"}, attach="none", unhashed=[cache])
+    assert ask(world).counts == {"current": 1}
+    world.put(cache, "longer than before\n")
+    assert ask(world).counts == {"current": 1}
+
+
 def test_a_changed_input_reaches_all_that_derives_from_it(world: World) -> None:
     chain(world)
     world.put("in.csv", "RAW\n")

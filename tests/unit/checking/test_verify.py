@@ -96,6 +96,35 @@ def test_what_nothing_is_known_of(world: World) -> None:
     assert [name for name, _ in answer.unlisted] == [str(world.path("nowhere"))]
 
 
+def test_an_output_that_was_not_hashed(world: World) -> None:
+    """A cache, or what was to be ignored, has no digest and nothing attached: it is judged by its size and time."""
+    world.put("in.csv")
+    world.run(["in.csv"], {"cache": "one\n"}, attach="none", unhashed=["cache"])
+    assert (one(world, "cache").state, one(world, "cache").source) == ("ok", "store")
+    assert states(ask(world, "."), world) == {"cache": "ok"}
+    os.utime(world.path("cache"), (1, 1))
+    touched = one(world, "cache")
+    assert (touched.state, touched.hindered) == ("unknown", False)
+    assert "not hashed" in touched.problem
+    world.put("cache", "longer than before\n")
+    assert one(world, "cache").state == "modified"
+
+
+def test_caches_are_left_out_of_a_directory(world: World) -> None:
+    """They carry no manifest, and whoever needs one makes it anew; of one that is named itself there is an answer."""
+    cache = "__pycache__/m.pyc"
+    world.put("in.csv")
+    world.run(["in.csv"], {"out.csv": "one\n", cache: "two\n"}, attach="none", unhashed=[cache])
+    assert states(ask(world, "."), world) == {"out.csv": "ok"}
+    assert one(world, cache).state == "ok"
+    world.put(cache, "longer than before\n")
+    assert states(ask(world, "."), world) == {"out.csv": "ok"}
+    assert one(world, cache).state == "modified"
+    world.path(cache).unlink()
+    assert states(ask(world, "."), world) == {"out.csv": "ok"}
+    assert one(world, cache).state == "missing"
+
+
 def test_a_modified_file_that_another_run_made(world: World) -> None:
     """A stale attribute (copied over, say) does not hide that the store knows who made the present content."""
     world.put("in.csv")

@@ -66,7 +66,7 @@ class World:
             record.change(self.path(name), text)
         for name, text in (writes or {}).items():
             self.put(name, text)
-            record.write(self.path(name))
+            record.write(self.path(name), hashed=name not in set(unhashed))
         for name in removes:
             record.remove(self.path(name))
         self.store.write_record(record.document)
@@ -115,9 +115,9 @@ class _Record:
         self._made(file, path, {"origin": "in-place", "base": 0})
         self._edge(file, 1, "write")
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path, *, hashed: bool = True) -> None:
         file = self._entry(path)
-        self._made(file, path, {"origin": "created"})
+        self._made(file, path, {"origin": "created"}, hashed=hashed)
         self._edge(file, 1, "create")
 
     def remove(self, path: Path) -> None:
@@ -136,8 +136,10 @@ class _Record:
             file["versions"].append({**version, "mtime": time_text(about.st_mtime_ns)})
         self._edge(file, 0, access)
 
-    def _made(self, file: dict[str, Any], path: Path, how: dict[str, Any]) -> None:
+    def _made(self, file: dict[str, Any], path: Path, how: dict[str, Any], *, hashed: bool = True) -> None:
         content = _content(path)
+        if not hashed:
+            del content["sha256"]
         by = {"process": 1, "image": 0}
         file["versions"].append({"n": 1, **how, **content, "by": by})
         output = {"file": file["n"], "version": 1, "path": str(path), "role": file["role"], **content}
@@ -152,7 +154,7 @@ class _Record:
         return file
 
     def _entry(self, path: Path) -> dict[str, Any]:
-        role = "code" if path.suffix in {".py", ".sh"} else "data"
+        role = "code" if path.suffix in {".py", ".sh"} else "cache" if "__pycache__" in path.parts else "data"
         file: dict[str, Any] = {"n": len(self.document["files"]) + 1, "path": str(path), "role": role, "versions": []}
         self.document["files"].append(file)
         self._by_path[path] = file
