@@ -310,7 +310,7 @@ class Recorder:
         if not record.flags & os.O_PATH:
             key = path, record.name if record.name.startswith(b"/") else (record.dirfd, record.name)
             file = Sighting(path, used or path, stat)
-            opens.recorded(s, process, record.begin, record.end, key, file, record.flags)
+            opens.recorded(s, process, record.begin, record.end, key, file)
 
     def _path(self, task: Task, record: Record, used: bytes, stat: Stat) -> bytes:
         """The true path of the file that was opened; b"" if it cannot be found out."""
@@ -329,7 +329,7 @@ class Recorder:
         found = kernel.statx(used) if used else None
         if found is not None and found.regular and not record.flags & os.O_PATH:
             file = Sighting(used, used, found)
-            opens.recorded(self._s, process, record.begin, record.end, (used, record.name), file, record.flags)
+            opens.recorded(self._s, process, record.begin, record.end, (used, record.name), file)
 
     def trapped(self, task: Task, address: int) -> None:
         """A hot thread stands still right after an open, since that is to be looked at while it does."""
