@@ -3,6 +3,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <pthread.h>
 #include "tracee.h"
 
 enum { TIMES = 40 };
@@ -49,12 +50,56 @@ static void stays_open(void)
 	becomes("copies_input");
 }
 
+static void absent(const char *path)
+{
+	if (open(path, O_RDONLY) >= 0)
+		_exit(3);
+}
+
+/* The same relative name, in one directory after the other. */
+static void changes_directory(void)
+{
+	often("in", 0);
+	absent("none");
+	MUST(chdir("one"));
+	absent("none");
+	slurp("in");
+	int two = MUST(open("../two", O_RDONLY | O_DIRECTORY));
+	MUST(fchdir(two));
+	absent("none");
+	slurp("in");
+}
+
+static void *elsewhere(void *unused)
+{
+	(void)unused;
+	MUST(unshare(CLONE_FS));
+	MUST(chdir("one"));
+	absent("none");
+	slurp("in");
+	return NULL;
+}
+
+/* The same relative name, in a thread with a directory of its own. */
+static void is_elsewhere(void)
+{
+	pthread_t thread;
+	often("in", 0);
+	absent("none");
+	if (pthread_create(&thread, NULL, elsewhere, NULL))
+		_exit(3);
+	pthread_join(thread, NULL);
+	slurp("two/in");
+}
+
 static const struct {
 	const char *name;
 	void (*does)(void);
 } ALL[] = {
+	{"changes_directory", changes_directory},
 	{"copies_input", copies_input},
 	{"duplicates", duplicates},
+	{"is_elsewhere", is_elsewhere},
 	{"stays_open", stays_open},
 };
 
