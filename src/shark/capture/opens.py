@@ -53,7 +53,8 @@ def enter_creat(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
 
 def _enter(s: Supervisor, task: Task, dirfd: int, name: bytes, flags: int) -> Finish | None:
     if flags & _O_PATH:
-        return None  # not an access; the loop is told of every use of it that is one
+        # Not an access; the loop is told of every use of it that is one. But a hot process's names may start from it.
+        return None if task.process.hot is None else _finish_reference
     if task.process.holds.writing or task.process.holds.shell:
         s.tick()  # a moment before the call, at which something may turn out to be closed (Holdings.at_read)
     begin = s.tick()
@@ -72,6 +73,13 @@ def _enter(s: Supervisor, task: Task, dirfd: int, name: bytes, flags: int) -> Fi
     )
 
 
+def _finish_reference(s: Supervisor, task: Task, result: int) -> Later | None:
+    seen = look.descriptor(task.tid, result) if result >= 0 else None
+    if seen is not None and s.recorder is not None:
+        s.recorder.note(task.process, *seen)
+    return None
+
+
 def _finish_read(dirfd: int, name: bytes, begin: int, s: Supervisor, task: Task, result: int) -> Later | None:
     if result < 0:
         return _failed(s, task, result, dirfd, name, begin)
@@ -86,7 +94,7 @@ def _finish_read(dirfd: int, name: bytes, begin: int, s: Supervisor, task: Task,
     process.holds.may_read = process.holds.may_read or stat.regular  # dup and fcntl take O_CLOEXEC away, unseen
     key = path, name if name.startswith(b"/") else (dirfd, name)
     if s.recorder is not None:
-        s.recorder.note(path, stat)
+        s.recorder.note(process, path, stat)
     state = stat, s.keeper.writes(stat.id)  # one a name: a file that goes on changing must not fill the memory
     # What a shell opens once more it may read this time.
     if process.seen.get(key) == state and named is None and not process.holds.shell:
@@ -153,7 +161,7 @@ def _finish_write(
     path, stat = seen
     process = task.process
     if s.recorder is not None:
-        s.recorder.note(path, stat)
+        s.recorder.note(process, path, stat)
     process.holds.may_read = process.holds.may_read or bool(access & READ)
     before = s.keeper.after_all(before)
     if before is not None and before.stat.id[:2] != stat.id[:2]:  # an overlay's copy-up changes the birth
@@ -296,6 +304,8 @@ def given(s: Supervisor, task: Task, fd: int, begin: int, *, via: str, flags: in
     if seen is None or flags is None:
         return None
     path, stat = seen
+    if s.recorder is not None:
+        s.recorder.note(task.process, path, stat)
     access = look.access_of(flags)
     if not access:
         return None
