@@ -33,6 +33,15 @@ def test_a_relative_name_in_several_directories(trace: Trace, world: World, how:
     assert run.gaps == set()
 
 
+def test_no_name_at_all(trace: Trace, world: World) -> None:
+    """An empty name is not that of a directory, which is not missing."""
+    for name in ("in", "one/in"):
+        world.write(name)
+    run = trace("remembered", "names_nothing")
+    assert run.reads == {"in", "one/in"}
+    assert run.missing == []
+
+
 def test_up_from_where_a_link_leads(trace: Trace, world: World) -> None:
     """A name is looked up as the kernel does it, also when it is looked up later."""
     for name in ("in", "two/in", "two/only"):

@@ -58,6 +58,17 @@ static void absent(const char *path)
 		_exit(3);
 }
 
+/* A name that is none is no name of the directory in which it is looked for. */
+static void names_nothing(void)
+{
+	often("in", 0);
+	int one = MUST(open("one", O_RDONLY));
+	absent("");
+	if (openat(one, "", O_RDONLY) >= 0)
+		_exit(3);
+	slurp("one/in");
+}
+
 /* The same relative name, in one directory after the other. */
 static void changes_directory(void)
 {
@@ -186,6 +197,7 @@ static const struct {
 	{"inherits", inherits},
 	{"is_elsewhere", is_elsewhere},
 	{"moves", moves},
+	{"names_nothing", names_nothing},
 	{"receives", receives},
 	{"refers", refers},
 	{"stays_open", stays_open},

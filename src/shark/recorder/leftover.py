@@ -85,6 +85,8 @@ def _named(record: Record, known: Known, directories: dict[FileId, bytes]) -> by
 
 def _event(record: Record, named: bytes, directories: dict[FileId, bytes]) -> Iterator[Event]:
     used = look.absolute(b"", named)
+    if record.result < 0 and not record.name:
+        return  # of no file
     if record.result < 0:
         yield Missing(record.begin, record.end, record.process, used, False)
         return

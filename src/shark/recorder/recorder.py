@@ -303,6 +303,8 @@ class Recorder:
         named = self._names.named(task, record.dirfd, record.base, record.name)
         used = self._names.used(task, named)
         if record.result < 0:
+            if not record.name:
+                return  # of no file
             if not used:
                 detail = f"{os.fsdecode(record.name)} was looked for in a directory whose path is not known any more"
                 s.gap(process.number, "other", detail)
