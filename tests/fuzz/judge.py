@@ -195,9 +195,11 @@ class _Judge:
     def missing(self) -> Iterator[str]:
         """A path that was not found: as it was said, or where links led; its directory may have moved since."""
         for process, path, said in dict.fromkeys(self.truth.missing):
-            names = {os.path.basename(path), os.path.basename(said)}
+            paths = {path, said}
+            names = {os.path.basename(path) for path in paths} if self.truth.moved else set()
             number = self.number(process)
-            if not any(n == number and os.path.basename(seen) in names for n, seen in self.seen.missing):
+            seen = {seen for n, seen in self.seen.missing if n == number}
+            if not (seen & paths or any(os.path.basename(path) in names for path in seen)):
                 yield f"process {process} looked for {said} ({path}): not recorded as missing"
 
     # --- manifests
@@ -221,11 +223,13 @@ class _Judge:
         return next(filter(None, (attached(Path(path)) for path in sorted(self.paths(node)))), None)
 
     def flow(self, node: Node, manifest: Record) -> Iterator[str]:
-        listed = {entry.get("sha256") for entry in manifest["inputs"] + manifest.get("controls", [])}
-        for origin in node.gives:
-            assert origin.original is not None
-            if digest(origin.original) not in listed and not self.excused(origin):
-                yield f"the manifest on {self.short(node)} does not list {self.short(origin)}"
+        inputs = {entry.get("sha256") for entry in manifest["inputs"]}
+        listed = inputs | {entry.get("sha256") for entry in manifest.get("controls", [])}
+        for origins, where, what in ((node.gives, inputs, "list"), (node.controls, listed, "even name")):
+            for origin in origins:
+                assert origin.original is not None
+                if digest(origin.original) not in where and not self.excused(origin):
+                    yield f"the manifest on {self.short(node)} does not {what} {self.short(origin)}"
         if manifest["scope"] != "output":
             yield f"the manifest on {self.short(node)} was not made for this output alone"
         else:

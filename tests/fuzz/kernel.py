@@ -34,6 +34,7 @@ class Node:
     perhaps: bool = False  # a call was made of which file systems differ in whether it changes the mtime
     based: bool = False  # its content continues the original
     tainted: set[Node] = field(default_factory=set)  # originals from which its content derives
+    controls: set[Node] = field(default_factory=set)  # others, that were only known before an exec
     orphan_read: bool = False  # its original content was opened only when it had no name any more
 
     @property
@@ -45,6 +46,7 @@ class Node:
         """Its content is thrown away by the run."""
         self.data.clear()
         self.tainted = set()
+        self.controls = set()
         self.based = False
         self.made = True
 
@@ -90,12 +92,13 @@ class Files:
 
 @dataclass(eq=False)
 class Process:
-    """A process (threads share it). `taint` are the originals that it has read, or was started with."""
+    """A process (threads share it). `taint` are the originals that it has read, or was forked with."""
 
     number: int
     files: Files
     cwd: Directory
     taint: set[Node] = field(default_factory=set)
+    controls: set[Node] = field(default_factory=set)  # what it knew before an exec
 
 
 @dataclass
@@ -104,6 +107,7 @@ class Truth:
 
     accesses: list[tuple[int, str, Node]] = field(default_factory=list)  # process number, r w rw x, node
     missing: list[tuple[int, str, str]] = field(default_factory=list)  # process number, path without links, and as said
+    moved: bool = False  # a directory has got another path
     inputs: set[Node] = field(default_factory=set)  # original contents that were read
     may: set[Node] = field(default_factory=set)  # others that may be listed
 
@@ -150,7 +154,7 @@ class Kernel:
             return Process(number, Files(), Directory(self.root))
         files = parent.files if kind == "files" else parent.files.copy()
         cwd = parent.cwd if kind == "fs" else Directory(parent.cwd.node)
-        return Process(number, files, cwd, set(parent.taint))
+        return Process(number, files, cwd, set(parent.taint), set(parent.controls))
 
     # --- names
 
@@ -244,11 +248,11 @@ class Kernel:
         problem, parent, name, node = self.resolve(base, path, follow=not (exclusive or flags & os.O_NOFOLLOW))
         if problem:
             if problem in {errno.ENOENT, errno.ENOTDIR} and not flags & os.O_PATH:
-                self.truth.missing.append((p.number, f"{self.path(parent)}/{name}", path))
+                self._missed(p, base, path, f"{self.path(parent)}/{name}")
             return problem
         if node is None and not flags & os.O_CREAT:
             if not flags & os.O_PATH:
-                self.truth.missing.append((p.number, f"{self.path(parent)}/{name}", path))
+                self._missed(p, base, path, f"{self.path(parent)}/{name}")
             return errno.ENOENT
         if node is None:
             node = self._new(parent, name, Node("file", made=True))
@@ -264,6 +268,17 @@ class Kernel:
         if not flags & os.O_PATH:
             node.unmet.discard(name)
         return self._opened(p, to, node, flags, name)
+
+    def _missed(self, p: Process, base: Node, said: str, true: str) -> None:
+        self.truth.missing.append((p.number, true, os.path.normpath(os.path.join(self.path(base), said))))
+
+    def glance(self, p: Process, base: Node, path: str, flags: int) -> int:
+        """open(2) and close(2)."""
+        number = -1
+        problem = self.open(p, number, base, path, flags)
+        if not problem:
+            self.close(p, number)
+        return problem
 
     def _open_unnamed(self, p: Process, to: int, base: Node, path: str, flags: int) -> int:
         problem, _, _, node = self.resolve(base, path, follow=True)
@@ -309,7 +324,12 @@ class Kernel:
             (self.truth.inputs if reads and not node.perhaps else self.truth.may).add(node)
             node.orphan_read = node.orphan_read or not node.names
         if "r" in handle.mode:
-            p.taint |= node.gives
+            self._learns(p, node)
+
+    @staticmethod
+    def _learns(p: Process, node: Node) -> None:
+        p.taint |= node.gives
+        p.controls |= node.controls
 
     # --- descriptors
 
@@ -326,7 +346,7 @@ class Kernel:
         """read(2) to the end."""
         handle = p.files.open[fd]
         handle.position = max(handle.position, len(handle.node.data))
-        p.taint |= handle.node.gives
+        self._learns(p, handle.node)
 
     def write(self, p: Process, fd: int, data: bytes, at: int | None = None) -> None:
         """write(2), or pwrite(2), which on Linux appends to a file opened with O_APPEND."""
@@ -341,7 +361,12 @@ class Kernel:
         if at is None:
             handle.position = position + len(data)
         node.made = True
+        self._tells(p, node)
+
+    @staticmethod
+    def _tells(p: Process, node: Node) -> None:
         node.tainted |= p.taint
+        node.controls |= p.controls
 
     def copy(self, p: Process, source: int, to: int) -> None:
         """sendfile(2) to the end."""
@@ -401,6 +426,10 @@ class Kernel:
         p.files = p.files.copy()
         for fd in list(p.files.cloexec):
             self.close(p, fd)
+        p.controls, p.taint = p.controls | p.taint, set()
+        for handle in p.files.open.values():
+            if handle.node.kind == "file" and handle.mode in {"r", "rw"}:
+                self._learns(p, handle.node)  # what stays open can be read again
 
     # --- names change
 
@@ -422,6 +451,7 @@ class Kernel:
             return errno.EINVAL if flags == 2 else errno.ENOTEMPTY
         if node is other:
             return 0
+        self.truth.moved = self.truth.moved or node.kind == "dir" or (other is not None and other.kind == "dir")
         node.unmet.discard(target)
         if flags == 2:
             assert other is not None
@@ -529,7 +559,7 @@ class Kernel:
         node = p.files.open[fd].node
         node.data[at : at + len(data)] = data
         node.made = True
-        node.tainted |= p.taint
+        self._tells(p, node)
 
     def check(self, base: Node, path: str) -> int:
         """What a call gives that follows the path and changes no content (chmod, utimensat)."""

@@ -34,6 +34,7 @@ WRITE_FLAGS = (
     os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND,
     os.O_RDWR | os.O_APPEND,
 )
+GLANCE_FLAGS = (os.O_RDONLY, os.O_PATH, os.O_RDONLY, os.O_RDONLY | os.O_CLOEXEC, os.O_RDONLY | os.O_NOFOLLOW)
 REOPEN_FLAGS = (os.O_RDONLY, os.O_RDWR, os.O_WRONLY | os.O_TRUNC, os.O_WRONLY | os.O_APPEND)
 KINDS = ("fork", "fork", "vfork", "thread", "thread", "files", "fs", "untraced", "clone3")
 
@@ -92,6 +93,7 @@ class _Writer:
         self.replaced: set[int] = set()  # processes whose first thread was replaced by another one's exec
         self.pinned: set[int] = {id(self.k.root)}
         self.texts = 0
+        self.said: list[str] = []  # paths that were glanced at
 
     @property
     def p(self) -> Process:
@@ -162,11 +164,11 @@ class _Writer:
         directory, name = place
         here = self.k.path(directory)
         slots = [fd for fd, h in self.p.files.open.items() if h.node.kind == "dir" and self.k.attached(h.node)]
-        way = style % 6
+        way = style % 7
         if way == 0:
             return AT_FDCWD, self.k.root, f"{here}/{name}"
         if way == 1 and slots and dirfd:
-            fd = slots[style // 6 % len(slots)]
+            fd = slots[style // 7 % len(slots)]
             base = self.p.files.open[fd].node
             return fd, base, os.path.join(os.path.relpath(here, self.k.path(base)), name)
         if way == 2:
@@ -175,6 +177,13 @@ class _Writer:
                     parent, own = link.names[0]
                     if self.k.attached(parent) and self.k.resolve(parent, own, follow=True)[3] is directory:
                         return AT_FDCWD, self.k.root, f"{self.k.path(parent)}/{own}/{name}"
+        if way == 6:
+            for link in self.k.nodes:
+                if link.kind == "link" and link.names:
+                    parent, own = link.names[0]
+                    led = self.k.resolve(parent, own, follow=True)[3] if self.k.attached(parent) else None
+                    if led is not None and led.kind == "dir" and led.parent is directory:
+                        return AT_FDCWD, self.k.root, f"{self.k.path(parent)}/{own}/../{name}"
         relative = os.path.relpath(here, self.k.path(self.p.cwd.node))
         path = f"{relative}/./{name}" if way == 5 else os.path.normpath(os.path.join(relative, name))
         return AT_FDCWD, self.p.cwd.node, path
@@ -210,6 +219,28 @@ class _Writer:
         self.open_with(place, WRITE_FLAGS[c % len(WRITE_FLAGS)], c // len(WRITE_FLAGS), b)
         if b % 3:
             self.write_to(a, b // 3, c)
+
+    def glance(self, a: int, b: int, c: int) -> None:
+        """Open and close at once, once or more, with several flags: often what was glanced at before."""
+        if self.said and c % 3:
+            path = self.said[-1 - a % min(4, len(self.said))]
+        else:
+            _, _, path = self.say(self.file_place(a) if c // 3 % 4 else self.free_place(a), b, dirfd=False)
+            self.said.append(path)
+        base = self.k.root if path.startswith("/") else self.p.cwd.node
+        for turn in range(1 + b // 7 % 3):
+            flags = GLANCE_FLAGS[(b // 21 + turn) % len(GLANCE_FLAGS)]
+            how = ("at", "at", "plain", "2")[c // 12 % 4]
+            self.line("glance", how, AT_FDCWD, path, flags, self.k.glance(self.p, base, path, flags))
+
+    def peek(self, a: int, b: int, c: int) -> None:
+        """The same from a directory that is opened for it."""
+        directory, name = self.file_place(a) if c % 4 else self.free_place(a)
+        path = self.k.path(directory)
+        flags = os.O_DIRECTORY | (os.O_PATH if b % 2 else os.O_RDONLY)
+        more = GLANCE_FLAGS[b // 2 % len(GLANCE_FLAGS)]
+        how = ("at", "2")[c // 4 % 2]
+        self.line("peek", how, path, flags, name, more, self.k.glance(self.p, directory, name, more))
 
     def open_directory(self, a: int, b: int, c: int) -> None:
         directories = self.directories()
@@ -394,6 +425,8 @@ _WEIGHTS: tuple[tuple[int, Callable[[_Writer, int, int, int], None]], ...] = (
     (4, _Writer.pass_on),
     (2, _Writer.open_directory),
     (1, _Writer.open_path),
+    (9, _Writer.glance),
+    (3, _Writer.peek),
     (2, _Writer.open_unnamed),
     (3, _Writer.reopen),
     (10, _Writer.rename),

@@ -152,27 +152,50 @@ static void exec_self(int line, const char *how)
 
 static long openat2_(int at, const char *path, int flags)
 {
-	struct open_how how = {.flags = flags & ~O_LARGEFILE, .mode = flags & (O_CREAT | __O_TMPFILE) ? 0644 : 0};
+	struct open_how how = {.flags = flags & ~O_LARGEFILE, .mode = flags & (O_CREAT | (__O_TMPFILE & ~O_DIRECTORY)) ? 0644 : 0};
 	return syscall(SYS_openat2, at, path, &how, sizeof how);
 }
 
-/* how: at, plain, 2 (openat2), creat. The result is moved to the number `to`. */
+/* how: at, plain, 2 (openat2), creat. */
+static long opened(const char *how, int at, const char *path, int flags)
+{
+	if (strcmp(how, "plain") == 0)
+		return syscall(SYS_open, path, flags, 0644);
+	if (strcmp(how, "2") == 0)
+		return openat2_(at, path, flags);
+	if (strcmp(how, "creat") == 0)
+		return syscall(SYS_creat, path, 0644);
+	return openat(at, path, flags, 0644);
+}
+
+/* The result is moved to the number `to`. */
 static long open_as(const char *how, int to, int at, const char *path, int flags)
 {
-	long fd;
-	if (strcmp(how, "plain") == 0)
-		fd = syscall(SYS_open, path, flags, 0644);
-	else if (strcmp(how, "2") == 0)
-		fd = openat2_(at, path, flags);
-	else if (strcmp(how, "creat") == 0)
-		fd = syscall(SYS_creat, path, 0644);
-	else
-		fd = openat(at, path, flags, 0644);
+	long fd = opened(how, at, path, flags);
 	if (fd == -1)
 		return -1;
 	MUST(dup3(fd, to, flags & O_CLOEXEC));
 	MUST(close(fd));
 	return 0;
+}
+
+/* Opens and closes at once: nobody can ask the descriptor any more. */
+static long glance(const char *how, int at, const char *path, int flags)
+{
+	long fd = opened(how, at, path, flags);
+	if (fd != -1)
+		MUST(close(fd));
+	return fd == -1 ? -1 : 0;
+}
+
+/* The same from a directory, which is closed as well. */
+static long peek(const char *how, const char *directory, int flags, const char *name, int more)
+{
+	long base = MUST(opened(how, AT_FDCWD, directory, flags)), result = glance("at", base, name, more);
+	int problem = errno;
+	MUST(close(base));
+	errno = problem;
+	return result;
 }
 
 static void read_all(int fd)
@@ -238,6 +261,10 @@ static long named(char **w)
 	const char *op = w[0];
 	if (strcmp(op, "open") == 0)
 		return open_as(w[1], atoi(w[2]), atoi(w[3]), w[4], atoi(w[5]));
+	if (strcmp(op, "glance") == 0)
+		return glance(w[1], atoi(w[2]), w[3], atoi(w[4]));
+	if (strcmp(op, "peek") == 0)
+		return peek(w[1], w[2], atoi(w[3]), w[4], atoi(w[5]));
 	if (strcmp(op, "rename") == 0)
 		return atoi(w[5]) ? syscall(SYS_renameat2, atoi(w[1]), w[2], atoi(w[3]), w[4], atoi(w[5]))
 				  : renameat(atoi(w[1]), w[2], atoi(w[3]), w[4]);

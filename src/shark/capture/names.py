@@ -58,7 +58,7 @@ def enter_rename(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None
             if moved.directory or exchanged:
                 s.places.epoch += 1
                 if s.recorder is not None:
-                    s.recorder.forget_directories()
+                    s.recorder.moved(task.process, old_path, path, exchanged=exchanged)
             source = _outside(s, task, old_path, path, moved)
             file = s.places.settled(task.process, path, path, moved)
             return lambda: s.emit(Renamed(begin, end, number, source, file, lost, exchanged))

@@ -53,12 +53,13 @@ def enter_creat(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
 
 def _enter(s: Supervisor, task: Task, dirfd: int, name: bytes, flags: int) -> Finish | None:
     if flags & _O_PATH:
-        return None  # not an access; the loop is told of every use of it that is one
+        # Not an access; the loop is told of every use of it that is one. But a hot process's names may start from it.
+        return None if task.process.hot is None else _finish_reference
     if task.process.holds.writing or task.process.holds.shell:
         s.tick()  # a moment before the call, at which something may turn out to be closed (Holdings.at_read)
     begin = s.tick()
     if not flags & CHANGING:
-        return partial(_finish_read, dirfd, name, flags, begin)
+        return partial(_finish_read, dirfd, name, begin)
     if flags & _O_TMPFILE or flags & (os.O_CREAT | os.O_EXCL) == os.O_CREAT | os.O_EXCL or name in _SINKS:
         return partial(_finish_write, dirfd, name, flags, None, begin)
     return preimage.before(
@@ -72,9 +73,14 @@ def _enter(s: Supervisor, task: Task, dirfd: int, name: bytes, flags: int) -> Fi
     )
 
 
-def _finish_read(
-    dirfd: int, name: bytes, flags: int, begin: int, s: Supervisor, task: Task, result: int
-) -> Later | None:
+def _finish_reference(s: Supervisor, task: Task, result: int) -> Later | None:
+    seen = look.descriptor(task.tid, result) if result >= 0 else None
+    if seen is not None and s.recorder is not None:
+        s.recorder.note(task.process, *seen)
+    return None
+
+
+def _finish_read(dirfd: int, name: bytes, begin: int, s: Supervisor, task: Task, result: int) -> Later | None:
     if result < 0:
         return _failed(s, task, result, dirfd, name, begin)
     process = task.process
@@ -85,11 +91,10 @@ def _finish_read(
     if s.keeper.is_endangered(stat):
         preimage.save_first(task, result, stat)
     named = _other_named(s, task, dirfd, name, stat) if len(process.tids) > 1 else None
-    if stat.regular and not flags & os.O_CLOEXEC:
-        process.holds.may_read = True
+    process.holds.may_read = process.holds.may_read or stat.regular  # dup and fcntl take O_CLOEXEC away, unseen
     key = path, name if name.startswith(b"/") else (dirfd, name)
     if s.recorder is not None:
-        s.recorder.note(path, stat)
+        s.recorder.note(process, path, stat)
     state = stat, s.keeper.writes(stat.id)  # one a name: a file that goes on changing must not fill the memory
     # What a shell opens once more it may read this time.
     if process.seen.get(key) == state and named is None and not process.holds.shell:
@@ -128,17 +133,17 @@ def finish_read(
     s: Supervisor, task: Task, dirfd: int, name: bytes, flags: int, begin: int, result: int
 ) -> Later | None:
     """What is to be told of an open for reading that a thread, which stands still, has just been through."""
-    return None if flags & _O_PATH else _finish_read(dirfd, name, flags, begin, s, task, result)
+    return None if flags & _O_PATH else _finish_read(dirfd, name, begin, s, task, result)
 
 
-def recorded(s: Supervisor, process: Process, begin: int, end: int, key: object, file: Sighting, flags: int) -> None:
+def recorded(s: Supervisor, process: Process, begin: int, end: int, key: object, file: Sighting) -> None:
     """A regular file or a directory was opened for reading, and the process has not been stopped for it."""
     stat = file.stat
     assert stat is not None
     process.holds.shown = None
     if stat.regular:
         process.holds.read.add(stat.id[:2])
-        process.holds.may_read = process.holds.may_read or not flags & os.O_CLOEXEC
+        process.holds.may_read = True
     state = stat, s.keeper.writes(stat.id)
     if process.seen.get(key) != state:
         _tell_read(s, process, begin, end, key, state, file)
@@ -156,7 +161,7 @@ def _finish_write(
     path, stat = seen
     process = task.process
     if s.recorder is not None:
-        s.recorder.note(path, stat)
+        s.recorder.note(process, path, stat)
     process.holds.may_read = process.holds.may_read or bool(access & READ)
     before = s.keeper.after_all(before)
     if before is not None and before.stat.id[:2] != stat.id[:2]:  # an overlay's copy-up changes the birth
@@ -299,6 +304,8 @@ def given(s: Supervisor, task: Task, fd: int, begin: int, *, via: str, flags: in
     if seen is None or flags is None:
         return None
     path, stat = seen
+    if s.recorder is not None:
+        s.recorder.note(task.process, path, stat)
     access = look.access_of(flags)
     if not access:
         return None

@@ -67,11 +67,21 @@ def enter_view(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
         s.places.epoch += 1
         if result == 0:
             look.refresh_view(task.process, task.tid, s.own_namespace)
+            if len(task.process.tids) > 1 and _is_apart(s, task):
+                task.process.never_hot = True  # what is written down does not tell which thread it was
             if s.recorder is not None and task.process.hot is not None:
                 s.recorder.locate(task)
         return None
 
     return finish
+
+
+def _is_apart(s: Supervisor, task: Task) -> bool:
+    """Whether another thread of the process has another working directory: one of them has unshared CLONE_FS."""
+    epoch, tasks = s.places.epoch, s.tree.tasks
+    here = look.working_directory(task, epoch)
+    siblings = [tasks[tid] for tid in task.process.tids if tid in tasks]
+    return any(look.working_directory(other, epoch) not in (here, b"") for other in siblings)
 
 
 def enter_socketcall(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:

@@ -18,7 +18,7 @@ import stat as stat_bits
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from shark.capture import execs, kernel, look, names, opens
+from shark.capture import execs, kernel, look, names, opens, others
 from shark.capture.abi import AUDIT_X86_64, OPENAT, TRAP_MAGIC, X32_BIT, conventions
 from shark.capture.command import Command
 from shark.capture.decoders import DECODERS, IN_LOOP, Enter
@@ -274,7 +274,7 @@ class Supervisor:
         if op == kernel.INFO_EXIT:
             finish, task.finish, task.entered = task.finish, None, False
             if self.recorder is not None and not task.only_reads:
-                self.recorder.forget()
+                self.recorder.forget(names=task.renames)
             if finish is None:
                 self.go(task)
             elif self.fuse and task.restore is None:
@@ -300,7 +300,7 @@ class Supervisor:
         if call is None:
             return True
         decode, arguments, condition, self.word = call
-        task.only_reads = False
+        task.only_reads = task.renames = False
         if not task.process.started and decode is not execs.enter_exec:
             return True  # what the launcher does before the command's exec is shark's own business
         registers = info[3:]
@@ -325,7 +325,8 @@ class Supervisor:
         if decode is opens.enter_open2 and info[3] == TRAP_MAGIC and task.process.hot and self.recorder is not None:
             self.recorder.trapped(task, info[5])
             return True
-        if decode in names.CHANGING and self.recorder is not None:
+        task.renames = decode in names.CHANGING or decode is others.enter_view
+        if task.renames and self.recorder is not None:
             self.recorder.forget(names=True)
         return False
 

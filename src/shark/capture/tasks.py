@@ -141,7 +141,7 @@ class Task:
 
     __slots__ = (
         *("clone_flags", "cwd", "cwd_epoch", "entered", "finish", "held"),
-        *("only_reads", "process", "restore", "saves", "tid"),
+        *("only_reads", "process", "renames", "restore", "saves", "tid"),
     )
 
     def __init__(self, tid: int, process: Process, before: Task | None = None) -> None:
@@ -153,6 +153,7 @@ class Task:
         self.held = False
         self.saves: tuple[int, Stat] | None = None  # what is to be hashed before it goes on
         self.only_reads = False  # the call that it is in changes no file and no name, whatever its outcome
+        self.renames = False  # names may mean something else after the call that it is in
         self.clone_flags = -1  # of the clone or clone3 in progress
         self.cwd = b""  # of the epoch cwd_epoch; any change of directory in the run starts a new one
         self.cwd_epoch = -1

@@ -30,7 +30,7 @@ class Known(NamedTuple):
 
 
 class Left(NamedTuple):
-    """Events, and how many records were not complete or made no sense."""
+    """Events, and how many records were not complete, made no sense, or start from where nobody knows."""
 
     events: tuple[Event, ...]
     torn: int
@@ -64,25 +64,35 @@ def read(path: str, known: Known) -> Left:
     """Read a ring that nobody uses any more. Raises OSError, also where the recorder is not built."""
     ring = Ring.left_at(native.load(), path)
     directories: dict[FileId, bytes] = {}
-    events = [event for record in ring.drain() for event in _event(record, known, directories)]
-    return Left(tuple(events), ring.counts[2] + ring.unfinished())
+    events: list[Event] = []
+    nowhere = 0
+    for record in ring.drain():
+        named = _named(record, known, directories)
+        nowhere += not named
+        if named:
+            events.extend(_event(record, named, directories))
+    return Left(tuple(events), ring.counts[2] + ring.unfinished() + nowhere)
 
 
-def _event(record: Record, known: Known, directories: dict[FileId, bytes]) -> Iterator[Event]:
+def _named(record: Record, known: Known, directories: dict[FileId, bytes]) -> bytes:
+    """The name made absolute, b"" if it is not known where it starts."""
     cwd = known.cwd(record.process)
-    if not cwd:
-        return
-    name = record.name
+    if not cwd or record.name.startswith(b"/"):
+        return record.name if cwd else b""
     start = cwd if record.dirfd == kernel.AT_FDCWD else directories.get(record.base) or known.directory(record.base)
-    if not name.startswith(b"/") and not start:
-        return
-    used = look.absolute(start, name)
+    return start + b"/" + record.name if start else b""
+
+
+def _event(record: Record, named: bytes, directories: dict[FileId, bytes]) -> Iterator[Event]:
+    used = look.absolute(b"", named)
+    if record.result < 0 and not record.name:
+        return  # of no file
     if record.result < 0:
         yield Missing(record.begin, record.end, record.process, used, False)
         return
     stat = record.stat
-    found = kernel.statx(used)
-    path = os.path.realpath(used) if found is not None and found.id == stat.id else used
+    found = kernel.statx(named)
+    path = os.path.realpath(named) if found is not None and found.id == stat.id else used
     if stat.directory:
         directories[stat.id] = path
     if record.flags & os.O_PATH:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from itertools import islice
 
 from shark.capture import kernel, look
 from shark.capture.places import Places
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _O_PATH: Final = os.O_PATH | os.O_CLOEXEC
 _NOFOLLOW: Final = kernel.AT_STATX_DONT_SYNC | kernel.AT_SYMLINK_NOFOLLOW
 _MANY: Final = 4096
+_MANY_OPENED: Final = 32768
 
 
 class Names:
@@ -30,36 +32,66 @@ class Names:
     def __init__(self, places: Places) -> None:
         self._places = places
         self._true: dict[bytes, bytes] = {}  # directories, as named: their true paths
-        self._directories: dict[FileId, bytes] = {}  # those that were opened
+        self._directories: dict[FileId, bytes] = {}  # those that were opened, the last used ones last
 
     def forget(self) -> None:
         """Names may mean something else from now on."""
         self._true.clear()
 
+    def moved(self, old: bytes, new: bytes, *, exchanged: bool) -> None:
+        """A directory has another path now, or two names were exchanged; who has it open may have closed it soon."""
+        for identity, path in self._directories.items():
+            if _is_below(path, old):
+                self._directories[identity] = new + path[len(old) :]
+            elif exchanged and _is_below(path, new):
+                self._directories[identity] = old + path[len(new) :]
+
     def forget_directories(self) -> None:
-        """A directory may have another path from now on."""
+        """Directories may have other paths from now on, and nobody can tell which."""
         self._directories.clear()
 
     def note(self, path: bytes, stat: Stat) -> None:
         """A file was opened: if it is a directory, names may start from it, by whichever descriptor."""
         if stat.directory:
-            if len(self._directories) >= _MANY:
-                self._directories.clear()
+            if len(self._directories) >= _MANY_OPENED:
+                for identity in tuple(islice(self._directories, _MANY_OPENED // 2)):
+                    del self._directories[identity]
+            self._directories.pop(stat.id, None)
             self._directories[stat.id] = path
 
-    def used(self, task: Task, dirfd: int, base: FileId, name: bytes) -> bytes:
-        """The name made absolute, b"" if it starts from a directory that nobody knows any more.
+    def note_held(self, task: Task) -> None:
+        """A process that stands still is hot from now on: names may start from the directories that it has open."""
+        with contextlib.suppress(OSError):
+            for fd in os.listdir(b"/proc/%d/fd" % task.tid):
+                stat = kernel.statx(b"/proc/%d/fd/%b" % (task.tid, fd))
+                seen = look.descriptor(task.tid, int(fd)) if stat is not None and stat.directory else None
+                if seen is not None:
+                    self.note(*seen)
+
+    def named(self, task: Task, dirfd: int, base: FileId, name: bytes) -> bytes:
+        """The name made absolute, as it is, b"" if it starts from a directory that nobody knows any more.
 
         Descriptors are duplicated, closed and taken again without a call that stops: so the record tells which
         directory was behind `dirfd`.
         """
         if name.startswith(b"/"):
-            return look.absolute(b"", name)
+            return name
         if dirfd == kernel.AT_FDCWD:
             start = look.working_directory(task, self._places.epoch)
         else:
-            start = self._directories.get(base) or self._held_directory(task, dirfd, base)
-        return look.own_path(task.tid, look.absolute(start, name)) if start.startswith(b"/") else b""
+            start = self._opened_directory(base) or self._held_directory(task, dirfd, base)
+        return start + b"/" + name if start.startswith(b"/") else b""
+
+    @staticmethod
+    def used(task: Task, named: bytes) -> bytes:
+        """An absolute name as it is shown: without `.` and `..`, by text alone."""
+        return look.own_path(task.tid, look.absolute(b"", named)) if named else b""
+
+    def _opened_directory(self, base: FileId) -> bytes:
+        path = self._directories.pop(base, b"")
+        if path:
+            self._directories[base] = path
+        return path
 
     def _held_directory(self, task: Task, fd: int, base: FileId) -> bytes:
         seen = look.descriptor(task.tid, fd)
@@ -68,10 +100,11 @@ class Names:
         self.note(*seen)
         return seen[0]
 
-    def true(self, task: Task, fd: int, used: bytes, stat: Stat) -> bytes:
-        """The true path of the file that was opened as `used`, b"" if it is not there any more under that name.
+    def true(self, task: Task, fd: int, named: bytes, used: bytes, stat: Stat) -> bytes:
+        """The true path of the file that was opened as `named`, b"" if it is not there any more under that name.
 
-        `fd` is what the open returned: it may still be open.
+        `used` is the same as it is shown, which leads elsewhere where `..` follows a symbolic link. `fd` is what the
+        open returned: it may still be open.
         """
         directory, _, last = used.rpartition(b"/")
         base = self._true.get(directory)
@@ -82,7 +115,7 @@ class Names:
             found = kernel.statx(path, flags=_NOFOLLOW)
             if found is not None and found.id == stat.id:
                 return path
-        return self._followed(used, stat) or self.held(task, fd, stat)
+        return self._followed(used, stat) or self._followed(named, stat) or self.held(task, fd, stat)
 
     def _directory(self, named: bytes) -> bytes:
         true = _true_path(named or b"/")
@@ -99,6 +132,10 @@ class Names:
         """The path behind a descriptor, if that is (still) the file with this state; else b""."""
         seen = look.descriptor(task.tid, fd)
         return seen[0] if seen is not None and seen[1].id == stat.id else b""
+
+
+def _is_below(path: bytes, directory: bytes) -> bool:
+    return path == directory or path.startswith(directory + b"/")
 
 
 def _true_path(path: bytes) -> bytes:

@@ -169,6 +169,7 @@ class Recorder:
         self._heated += 1
         process.hot = space
         self._processes[process.number] = process
+        self._names.note_held(task)
         self.locate(task)
         return space
 
@@ -247,9 +248,10 @@ class Recorder:
 
     # --- what they tell
 
-    def note(self, path: bytes, stat: Stat) -> None:
-        """Somebody has opened a file with a stop: names of others may start from it."""
-        self._names.note(path, stat)
+    def note(self, process: Process, path: bytes, stat: Stat) -> None:
+        """A process has got a file with a stop: names of others may start from it."""
+        if not process.foreign:  # paths are others where it lives
+            self._names.note(path, stat)
 
     def forget(self, *, names: bool = False) -> None:
         """Files may have changed; with `names`, names may mean something else too."""
@@ -257,9 +259,12 @@ class Recorder:
         if names:
             self._names.forget()
 
-    def forget_directories(self) -> None:
-        """A directory has another path now."""
-        self._names.forget_directories()
+    def moved(self, process: Process, old: bytes, new: bytes, *, exchanged: bool) -> None:
+        """A process has renamed a directory, or exchanged two names."""
+        if process.rooted:
+            self._names.forget_directories()  # paths may be others where it lives
+        else:
+            self._names.moved(old, new, exchanged=exchanged)
 
     def drain(self) -> None:
         """Tell all that was written down and not told yet."""
@@ -295,27 +300,34 @@ class Recorder:
     def _tell(self, process: Process, record: Record) -> None:
         s = self._s
         task = self._task_of(process)
-        used = self._names.used(task, record.dirfd, record.base, record.name)
+        named = self._names.named(task, record.dirfd, record.base, record.name)
+        used = self._names.used(task, named)
         if record.result < 0:
-            if used and used not in process.seen:
+            if not record.name:
+                return  # of no file
+            if not used:
+                detail = f"{os.fsdecode(record.name)} was looked for in a directory whose path is not known any more"
+                s.gap(process.number, "other", detail)
+            elif used not in process.seen:
                 process.seen[used] = None
                 s.emit(Missing(record.begin, record.end, process.number, used, False))
             return
         stat = record.stat
-        path = self._path(task, record, used, stat)
-        if not path:
+        path = self._path(task, record, named, used, stat)
+        if path:
+            self._names.note(path, stat)
+        else:
             path = used or record.name
             self._tell_of_another(process, record, used)
-        self._names.note(path, stat)
         if not record.flags & os.O_PATH:
             key = path, record.name if record.name.startswith(b"/") else (record.dirfd, record.name)
             file = Sighting(path, used or path, stat)
-            opens.recorded(s, process, record.begin, record.end, key, file, record.flags)
+            opens.recorded(s, process, record.begin, record.end, key, file)
 
-    def _path(self, task: Task, record: Record, used: bytes, stat: Stat) -> bytes:
+    def _path(self, task: Task, record: Record, named: bytes, used: bytes, stat: Stat) -> bytes:
         """The true path of the file that was opened; b"" if it cannot be found out."""
         names = self._names
-        return names.true(task, record.result, used, stat) if used else names.held(task, record.result, stat)
+        return names.true(task, record.result, named, used, stat) if used else names.held(task, record.result, stat)
 
     def _tell_of_another(self, process: Process, record: Record, used: bytes) -> None:
         """The name leads to another file than was behind the descriptor: then that may have been the one opened.
@@ -329,7 +341,7 @@ class Recorder:
         found = kernel.statx(used) if used else None
         if found is not None and found.regular and not record.flags & os.O_PATH:
             file = Sighting(used, used, found)
-            opens.recorded(self._s, process, record.begin, record.end, (used, record.name), file, record.flags)
+            opens.recorded(self._s, process, record.begin, record.end, (used, record.name), file)
 
     def trapped(self, task: Task, address: int) -> None:
         """A hot thread stands still right after an open, since that is to be looked at while it does."""

@@ -78,7 +78,9 @@ class Writer:
         self.slots.append(offset)
         return True
 
-    def complete(self, name: bytes, result: int, stat: bytes = b"", which: int = 0, flags: int = 0) -> None:
+    def complete(
+        self, name: bytes, result: int, stat: bytes = b"", which: int = 0, flags: int = 0, dirfd: int = -100
+    ) -> None:
         """Complete the open, with these flags, that was begun as number `which` of those under way."""
         offset = self.slots.pop(which)
         view = self.ring._map
@@ -87,7 +89,7 @@ class Writer:
         struct.pack_into("=I", view, offset + 12, len(name))
         struct.pack_into("=Q", view, offset + 24, self._tick(1))
         struct.pack_into("=q", view, offset + layout.RESULT, result)
-        struct.pack_into("=QQQ", view, offset + 64, 0xFFFFFF9C, 0, flags)  # rdi, rsi, rdx
+        struct.pack_into("=QQQ", view, offset + 64, dirfd & 0xFFFFFFFF, 0, flags)  # rdi, rsi, rdx
         struct.pack_into("=ii", view, offset + 104, 0 if result >= 0 else -1, -1)
         struct.pack_into("=I", view, offset, layout.COMPLETE)
 
