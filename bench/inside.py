@@ -213,7 +213,7 @@ class _Clock:
             except AttributeError:
                 continue
             self._left.remove(phase)
-            if isinstance(vars(holder)[last], classmethod):
+            if isinstance(vars(holder).get(last), classmethod):  # not there: inherited
                 setattr(holder, last, classmethod(self._timed(phase, function.__func__)))
             else:
                 setattr(holder, last, self._timed(phase, function))

@@ -167,3 +167,14 @@ def test_the_scribe_avoids_what_is_slow_to_import() -> None:
     assert done.returncode == 0, done.stderr
     slow = HEAVY | AVOIDED | {"hashlib", "_hashlib", "datetime", "orjson"}
     assert set(done.stdout.split()) & slow == set()
+
+
+@pytest.mark.parametrize("module", ["makers", "store.index", "store.read", "content.digestcache", "content.hashing"])
+def test_what_a_run_with_files_of_its_own_needs_is_quick_to_import(module: str) -> None:
+    """Whoever waits for the end of a short run waits for this, too: as the scribe asks which run made an input."""
+    script = f"import sys; sys.path.insert(0, sys.argv[1]); import shark.{module}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script, str(SOURCE.parent)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) & (HEAVY | AVOIDED) == set()

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shark import jsontext
 from shark.errors import NotFound, SharkError
 from shark.store import rows
 from shark.store.choosing import ALL, Wanted
 from shark.store.interning import ROLES, split, unpacked
+from shark.tuples import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import sqlite3
+    from typing import Any
 
 
 _ASKED = 250

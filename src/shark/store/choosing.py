@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from shark.store.interning import split
+from shark.tuples import NamedTuple
 
 Condition = tuple[str, tuple[object, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What is asked of a run; what is left as it is asks nothing.
 
     `since` and `until` (exclusive) are milliseconds since the epoch, of the run's start. `tags` are (key, value), or

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from shark.store.interning import Interner, unpacked
 from shark.store.rows import Derived, Prepared
+from shark.tuples import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import sqlite3

@@ -12,7 +12,6 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
 
 from shark.store import filling, schema
 from shark.store.asking import Asking, RunRow, Version, damaged
@@ -20,6 +19,7 @@ from shark.store.choosing import ALL, Wanted
 from shark.store.home import Store
 from shark.store.interning import Interner
 from shark.store.reading import Ahead, Read, stamp_of
+from shark.tuples import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import sqlite3

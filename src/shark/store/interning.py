@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from shark.store import rows
 from shark.store.rows import FileRow
+from shark.tuples import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import sqlite3

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 import zlib
-from typing import Any, Literal, NamedTuple
 
 from shark.store import files, manifests
 from shark.store.attach import ATTRIBUTE, COMPRESSED
+from shark.tuples import TYPE_CHECKING, NamedTuple
 
-Source = Literal["xattr", "sidecar", "none"]
+if TYPE_CHECKING:
+    from typing import Any, Literal, TypeAlias
+
+    Source: TypeAlias = Literal["xattr", "sidecar", "none"]
 
 
 class Reading(NamedTuple):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
 
 from shark.errors import NotFound, SharkError
 from shark.store import rows
 from shark.store.home import Store
 from shark.store.rows import Prepared
+from shark.tuples import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from multiprocessing.pool import Pool

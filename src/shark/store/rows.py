@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from shark import jsontext
 from shark.model.derivation import Contents, Derivation, Derive, input_versions, whole_run
 from shark.store.ids import is_run_id
+from shark.tuples import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from shark.model.documents import InputEntry, OutputEntry, RunRecord
 
 _ODD = (KeyError, TypeError, AttributeError, ValueError)
@@ -84,9 +86,10 @@ def outputs(record: Mapping[str, Any]) -> Iterator[FileRow]:
 
 def derived(record: Mapping[str, Any]) -> Derived:
     """Give what a run used; of an odd record what can be had: all of that for each output, or the outputs alone."""
+    some: RunRecord = record  # type: ignore[assignment]  # what is odd in it shows as one of _ODD
     for derive in DERIVE:
         try:
-            return _Deriving(cast("RunRecord", record), derive).done()
+            return _Deriving(some, derive).done()
         except _ODD:
             continue
     return Derived("", [], [Made(row, None, ()) for row in outputs(record)], (), {})

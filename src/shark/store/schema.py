@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from shark.content.places import cache_home
 from shark.store import files, places
 from shark.store.home import Store
+from shark.tuples import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import sqlite3
