@@ -82,6 +82,10 @@ class Run:
         some = (path, *known) if path in known else known
         return next((at for at in some if any(digest == sha256 for digest, _ in known[at])), "")
 
+    def writes(self, path: str) -> bool:
+        """Whether the run has an output at `path`, though with the content that it found there."""
+        return path in self._known_lists()
+
     def _known_lists(self) -> dict[str, list[tuple[str, Lists]]]:
         """The digest and the lists of each output, by its path."""
         if self._lists is None:
@@ -192,6 +196,11 @@ class Records:
         known = self.run(run)
         found = None if known is None else self._guarded(run, lambda: known.replaced(path, sha256))
         return found or ""
+
+    def writes(self, run: str, path: str) -> bool:
+        """Tell whether a run has an output at `path`, though with the content that it found there."""
+        known = self.run(run)
+        return known is not None and bool(self._guarded(run, lambda: known.writes(path)))
 
     def kept(self, sha256: str) -> bool:
         """Tell whether the store keeps a copy of this content."""

@@ -10,6 +10,7 @@ from shark.ancestry import Known
 from shark.checking import claims
 from shark.checking.carried import Claim, Lists
 from shark.checking.inputs import Inputs, Where
+from shark.checking.reasons import Reasons
 from shark.checking.upstream import Cause, Node, Upstream
 from shark.checking.walking import Found, find
 from shark.store import files
@@ -66,7 +67,8 @@ def status(directory: bytes, contents: Contents, records: Records) -> Answer:
     known = claims.known(found, contents, records, records.below(true), records.caches(true))
     counts = dict.fromkeys(("current", "stale", "maybe-stale", "modified", "unknown"), 0)
     with Known(records.store, records.environ) as runs:
-        upstream = Upstream(Inputs(contents, records), records, runs)
+        inputs = Inputs(contents, records)
+        upstream = Upstream(inputs, records, runs)
         outputs: list[tuple[Found, list[tuple[Claim, Node]]]] = []
         groups: dict[int, Node] = {}
         for one in known:
@@ -84,8 +86,9 @@ def status(directory: bytes, contents: Contents, records: Records) -> Answer:
             else:
                 counts["unknown"] += 1  # a summary of a run that is not in the store
         upstream.complete()
+        reasons = Reasons(upstream.nodes, inputs, records)
         for file, nodes in outputs:
-            stale = None if upstream.is_fine(nodes[0][1]) else _judged(upstream, file, nodes)
+            stale = None if reasons.is_fine(nodes[0][1]) else _judged(reasons, file, nodes)
             counts[stale.state if stale is not None else "current"] += 1
             if stale is not None:
                 answer.files.append(stale)
@@ -98,12 +101,12 @@ def _node(upstream: Upstream, file: Found, claim: Claim, lists: Lists) -> Node:
     return upstream.node(Where(claim.run, claim.path, file.path), lists)
 
 
-def _judged(upstream: Upstream, file: Found, nodes: list[tuple[Claim, Node]]) -> Stale | None:
+def _judged(reasons: Reasons, file: Found, nodes: list[tuple[Claim, Node]]) -> Stale | None:
     """Of runs that made the same bytes, one from whose inputs they can be made still is enough."""
     first: Stale | None = None
     for claim, node in nodes:
         for state, hard in (("stale", True), ("maybe-stale", False)):
-            causes = upstream.causes(node, hard=hard, own=file.path)
+            causes = reasons.causes(node, hard=hard, own=file.path)
             if causes:
                 found = Stale(file.shown, "stale" if state == "stale" else "maybe-stale", claim.run, causes)
                 if first is None or (first.state == "stale" and not hard):

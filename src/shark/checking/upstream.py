@@ -1,15 +1,15 @@
-"""Has something changed from which an output derives, however far upstream? The graph of runs, and what is stale in it.
+"""Has something changed from which an output derives, however far upstream? The graph of runs, with what changed in it.
 
 A node is what outputs of one run derive from: lists of inputs. Its causes are what changed among these. Each input that
-another run made leads on, to the node of that run; to several, where it is not certain which run made it. What is stale
-is found from the causes on, so that every node is looked at once, and circles (files updated in place) do no harm.
+another run made leads on, to the node of that run; to several, where it is not certain which run made it. What that
+makes stale is for `reasons.py` to say.
 """
 
 from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable
 from typing import Any, Literal, NamedTuple
 
 from shark.ancestry import Content, Known, Maker, Source
@@ -37,7 +37,7 @@ class Cause(NamedTuple):
     at: str = ""
 
 
-class _Link(NamedTuple):
+class Link(NamedTuple):
     """An input that runs made: its path, and the nodes of these runs (of which one did)."""
 
     path: str
@@ -52,7 +52,7 @@ class Node:
         self.lists = lists
         self.hard: list[Cause] = []
         self.soft: list[Cause] = []
-        self.links: list[_Link] = []
+        self.links: list[Link] = []
         self.users: list[tuple[Node, int]] = []
 
 
@@ -69,8 +69,6 @@ class Upstream:
         self._made: set[tuple[bytes, str]] = set()
         self._doubts: dict[str, list[Cause]] = {}
         self._waiting: deque[Node] = deque()
-        self._stale: dict[bool, set[Node]] = {}
-        self._causes: dict[tuple[Node, bool], list[Cause]] = {}
 
     def node(self, where: Where, lists: Lists) -> Node:
         """The node of an output that is (or was) at `where`."""
@@ -79,6 +77,11 @@ class Upstream:
             self._nodes[key] = node = Node(where, lists)
             self._waiting.append(node)
         return self._nodes[key]
+
+    @property
+    def nodes(self) -> Collection[Node]:
+        """All nodes."""
+        return self._nodes.values()
 
     def complete(self) -> None:
         """Look at all nodes that were asked for, and at those to which they lead."""
@@ -91,29 +94,6 @@ class Upstream:
             self._ask_store(entry for entries in lists.values() for entry in entries)
             for node in level:
                 self._expand(node)
-        self._stale = {hard: self._reached(hard) for hard in (True, False)}
-
-    def is_fine(self, node: Node) -> bool:
-        """Tell whether nothing makes the outputs of a node stale, or doubtful."""
-        return node not in self._stale[True] and node not in self._stale[False]
-
-    def causes(self, node: Node, *, hard: bool, own: bytes = b"") -> list[Cause]:
-        """What makes the outputs of a node stale (`hard`), or gives grounds for doubt; nearest first.
-
-        `own` is the output itself: that its earlier content is not there any more is no cause.
-        """
-        if node not in self._stale[hard]:
-            return []
-        if (node, hard) not in self._causes:  # the outputs of a node have them in common
-            runs = self._runs(node) if hard else ()
-            self._causes[node, hard] = [cause for cause in self._walk(node, hard) if not self._excused(cause, runs)]
-        found = self._causes[node, hard]
-        path = os.fsdecode(own)
-        if hard and any(cause.path == path and not cause.chain for cause in found):
-            return [cause for cause in found if cause.path != path or cause.chain]
-        return found
-
-    # Making the graph
 
     def _expand(self, node: Node) -> None:
         for control, entries in enumerate(node.lists):
@@ -133,7 +113,7 @@ class Upstream:
             node.soft += [_cause(one, node) for one in lost.values()]
         node.soft += _meant(self._doubts_of(node.where.run), node.lists)
 
-    def _link(self, node: Node, entry: dict[str, Any]) -> _Link | None:
+    def _link(self, node: Node, entry: dict[str, Any]) -> Link | None:
         path = entry.get("path")
         if not isinstance(path, str) or "files" in entry or not self._is_made(entry):
             return None
@@ -147,7 +127,7 @@ class Upstream:
             made = maker.made.path.decode("utf-8", "surrogateescape")
             place = self._inputs.state(where, entry).at or encoded(_shifted(path, where.moved))
             nodes.append(self.node(Where(maker.run, made, place), lists))
-        return _Link(path, tuple(nodes)) if nodes else None
+        return Link(path, tuple(nodes)) if nodes else None
 
     def _ask_store(self, entries: Iterable[dict[str, Any]]) -> None:
         """Find out which inputs were made by runs, though their records do not say so: those came into the store later.
@@ -215,64 +195,6 @@ class Upstream:
         entries = [entry for entries in lists for entry in entries]
         entries += [entry for key in ("inputs", "controls") for entry in manifest.get(key, ())]
         return any(run in (entry.get("run"), *entry.get("runs", ())) for entry in entries)
-
-    # What is stale
-
-    def _reached(self, hard: bool) -> set[Node]:
-        """The nodes that have causes, or that derive from such: of a link, all possible makers must be stale."""
-        stale = {node for node in self._nodes.values() if (node.hard if hard else node.soft)}
-        waiting = deque(stale)
-        while waiting:
-            for user, number in waiting.popleft().users:
-                if user not in stale and all(maker in stale for maker in user.links[number].makers):
-                    stale.add(user)
-                    waiting.append(user)
-        return stale
-
-    def _walk(self, start: Node, hard: bool) -> Iterator[Cause]:
-        """The causes upstream of a node, each once, with the shortest chain."""
-        stale = self._stale[hard]
-        told: set[tuple[str, str, str]] = set()
-        seen = {start}
-        waiting: deque[tuple[Node, tuple[str, ...]]] = deque([(start, ())])
-        while waiting:
-            node, chain = waiting.popleft()
-            for cause in node.hard if hard else node.soft:
-                if (cause.path, cause.sha256, cause.change) not in told:
-                    told.add((cause.path, cause.sha256, cause.change))
-                    yield cause._replace(chain=chain)
-            for link in node.links:
-                if all(maker in stale for maker in link.makers) and link.makers[0] not in seen:
-                    seen.add(link.makers[0])
-                    waiting.append((link.makers[0], (link.path, *chain)))
-
-    def _runs(self, start: Node) -> set[str]:
-        """The runs by which the outputs of a node came about, this one and all upstream."""
-        seen = {start}
-        waiting = [start]
-        while waiting:
-            for link in waiting.pop().links:
-                waiting += [maker for maker in link.makers if maker not in seen]
-                seen.update(link.makers)
-        return {node.where.run for node in seen}
-
-    def _excused(self, cause: Cause, runs: Iterable[str]) -> bool:
-        """Tell whether an input is not as it was because a run upstream changed it in place, further down the way.
-
-        Of `a.tif`, made of `a.tif` by gdaladdo twice, the first content is gone, and that is as it should be.
-        """
-        if cause.change != "modified":
-            return False
-        present = self._inputs.present(encoded(cause.path))
-        sha256, seen = cause.sha256, {cause.sha256}
-        while True:
-            following = (self._records.replaced(run, cause.path, sha256) for run in runs)
-            sha256 = next((one for one in following if one and one not in seen), "")
-            if not sha256:
-                return False
-            if present == sha256:
-                return True
-            seen.add(sha256)
 
 
 def _meant(doubts: list[Cause], lists: Lists) -> list[Cause]:

@@ -143,6 +143,54 @@ class TestInPlace:
         world.run(["first", "log"], {"second": "second\n"})
         assert told(world) == {"first": ("stale", ["modified: log"])}
 
+    def test_notes_of_the_last_turn(self, world: World) -> None:
+        """A run that reads what it left last time, and the changed text too, has taken it in: a doubt is left."""
+        world.put("text", "1\n")
+        world.run(["text"], {"page": "p1\n", "notes": "n1\n"})
+        world.run(["text", "notes"], {"page": "p1 n1\n"}, {"notes": "n2\n"})
+        assert told(world) == {}
+        world.put("text", "2\n")
+        stale = ["modified: text"]
+        assert told(world) == {"notes": ("stale", stale), "page": ("stale", stale)}
+        for n in range(3, 6):
+            world.run(["text", "notes"], {"page": f"p2 n{n}\n"}, {"notes": f"n{n}\n"})
+            found = told(world)
+            assert {name: state for name, (state, _) in found.items()} == dict.fromkeys(
+                ("notes", "page"), "maybe-stale"
+            )
+        assert found["page"][1] == ["modified: text < notes < notes < notes"]
+
+    def test_notes_that_stay_as_they_were(self, world: World) -> None:
+        """The same where the notes are written anew with the content that they had."""
+        world.put("text", "1\n")
+        world.run(["text"], {"page": "p1\n", "notes": "n\n"})
+        world.put("text", "2\n")
+        world.run(["text", "notes"], {"page": "p2\n", "notes": "n\n"})
+        found = told(world)
+        assert found["page"] == ("maybe-stale", ["modified: text < notes"])
+
+    def test_what_derives_from_notes_of_the_last_turn(self, world: World) -> None:
+        """The doubt goes on to what was made from it; a former content of the text that came another way is none."""
+        world.put("text", "1\n")
+        world.run(["text"], {"notes": "n1\n", "copy": "c1\n"})
+        world.put("text", "2\n")
+        world.run(["text", "notes"], {}, {"notes": "n2\n"})
+        world.run(["notes"], {"print": "n2!\n"})
+        world.run(["notes", "copy"], {"both": "n2 c1\n"})
+        found = told(world)
+        assert found["print"] == ("maybe-stale", ["modified: text < notes < notes"])
+        assert found["both"] == ("stale", ["modified: text < copy"])
+
+    def test_notes_without_the_text(self, world: World) -> None:
+        """A run that updates a file without reading the changed text has not taken the change in."""
+        world.put("text", "1\n")
+        world.put("other", "o\n")
+        world.run(["text"], {"notes": "n1\n"})
+        world.run(["other", "notes"], {}, {"notes": "n2\n"})
+        world.run(["other", "notes"], {}, {"notes": "n3\n"})
+        world.put("text", "2\n")
+        assert told(world) == {"notes": ("stale", ["modified: text < notes < notes"])}
+
     def test_circles_end(self, world: World) -> None:
         """Two files, each made from the other in turn, with the same bytes again."""
         world.put("a", "x\n")
