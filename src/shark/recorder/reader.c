@@ -332,19 +332,19 @@ int shark_drain(struct reader *reader, struct record *records, char *text, int p
     uint32_t at = 0, still = 0;
     for (uint32_t n = 0; n < reader->waiting_count; n++) {
         uint32_t index = reader->waiting[n];
+        if (head - index > SLOTS)
+            continue;  /* its slot was asked for once more, and is looked at below */
         struct slot *slot = slot_at(reader, index);
         if (settled(slot, &patience) == COMPLETE) {
             if (take(reader, slot, &records[count], text, at))
                 at += records[count++].length;
             reader->taken[reader->taken_count++] = index;
-        } else if (head - index < SLOTS) {
+        } else {
             reader->waiting[still++] = index;
         }
     }
     reader->waiting_count = still;
     uint32_t from = head - reader->tail > SLOTS ? head - SLOTS : reader->tail;
-    if (from != reader->tail)
-        reader->waiting_count = 0;  /* all slots are looked at */
     for (uint32_t index = from; index != head; index++) {
         struct slot *slot = slot_at(reader, index);
         fetch(slot_at(reader, index + AHEAD));

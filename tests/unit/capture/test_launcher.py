@@ -105,7 +105,7 @@ def test_not_found(tmp_path: Path) -> None:
     """127, with the shell's words."""
     assert execute("prog", cwd=tmp_path, search="/nowhere") == (127, b"", "shark: prog: command not found\n")
     assert execute("./prog", cwd=tmp_path) == (127, b"", "shark: ./prog: No such file or directory\n")
-    assert execute("", cwd=tmp_path) == (127, b"", "shark: : command not found\n")
+    assert execute("", cwd=tmp_path) == (127, b"", "shark: '': command not found\n")
     (tmp_path / "file").touch()
     assert execute("file/prog", cwd=tmp_path) == (127, b"", "shark: file/prog: Not a directory\n")
     program(tmp_path / "orphan", "#!/no/such/interpreter\n")

@@ -319,6 +319,45 @@ def test_names_that_differ_little_are_remembered_apart(ring: Ring, pattern: byte
     assert told() <= 10
 
 
+def long_call(ring: Ring, later: int) -> list[bytes]:
+    """What is read of a call that others overtake, `later` of them, between two readings: the names of long ones."""
+    slow, busy = Writer(ring, 5), Writer(ring, 6)
+    assert slow.begin() or slow.begin()
+    assert list(ring.drain()) == []
+    told = []
+    for n in range(later):
+        if busy.begin():
+            busy.complete(b"/%d" % n, -2)
+        if n == later // 2:
+            told += [record.name for record in ring.drain()]
+    told += [record.name for record in ring.drain()]
+    slow.complete(b"/slow" + b"x" * 300, 3, rings.statx(1))
+    told += [record.name for record in ring.drain()]
+    return [name[:5] for name in told if name.startswith(b"/slow")]
+
+
+@pytest.mark.parametrize("later", [*range(layout.SLOTS - 4, layout.SLOTS + 4), 2 * layout.SLOTS + 1])
+def test_a_call_that_is_overtaken_by_a_lap_is_told_once(ring: Ring, later: int) -> None:
+    """However many others come in between, exactly a lap too: its slot is looked at by one way or the other."""
+    assert long_call(ring, later) == [b"/slow"]
+
+
+def test_a_call_that_ends_when_it_has_been_overtaken_is_told_once(ring: Ring) -> None:
+    """A reading that meets a slot as one that was left behind and as one of the new lap takes it once."""
+    slow, busy = Writer(ring, 5), Writer(ring, 6)
+    assert slow.begin() or slow.begin()
+    assert list(ring.drain()) == []
+    for n in range(layout.SLOTS - 10):
+        if busy.begin():
+            busy.complete(b"/%d" % n, -2)
+    slow.complete(b"/slow" + b"x" * 300, 3, rings.statx(1))
+    for n in range(20):
+        if busy.begin():
+            busy.complete(b"/later/%d" % n, -2)
+    names = [record.name for record in ring.drain()]
+    assert len([name for name in names if name.startswith(b"/slow")]) == 1
+
+
 def test_an_open_without_access_does_not_hide_one_with_it(ring: Ring) -> None:
     """O_PATH reads nothing: the same file opened to be read afterwards is no repetition."""
     writer = Writer(ring, 5)
