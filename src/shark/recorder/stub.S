@@ -24,6 +24,27 @@
     .popsection
     .endm
 
+/* Have the next slot of the ring in rcx; where there is none, go on at `otherwise`. */
+    .macro ASK otherwise, zone
+    movl $1, %ecx
+    lock xaddl %ecx, RING + RING_HEAD
+    testl $(SLOTS / 2 - 1), %ecx    /* twice a lap the supervisor gets a chance to read */
+    jz \otherwise
+    andl $(SLOTS - 1), %ecx
+    shll $SLOT_SHIFT, %ecx
+    leal RING + RING_SLOTS(%rcx), %ecx
+    lock btsl $0, STATE(%rcx)
+    ZONE \zone
+    jc \otherwise                   /* the ring is full here */
+    .endm
+
+/* The call of the slot in rbx is over. */
+    .macro END_NOW
+    movl $1, %eax
+    lock xaddq %rax, RING + RING_CLOCK
+    movq %rax, END(%rbx)
+    .endm
+
     .pushsection .rodata.zones, "a"
     .balign 8
 shark_zones:
@@ -49,16 +70,7 @@ shark_stub:
     ZONE ZONE_ASKED
     jnc claimed
     ZONE ZONE_FLAGS_IN_AX
-    movl $1, %ecx                   /* another thread is in the area */
-    lock xaddl %ecx, RING + RING_HEAD
-    testl $(SLOTS / 2 - 1), %ecx    /* twice a lap the supervisor gets a chance to read */
-    jz plain
-    andl $(SLOTS - 1), %ecx
-    shll $SLOT_SHIFT, %ecx
-    leal RING + RING_SLOTS(%rcx), %ecx
-    lock btsl $0, STATE(%rcx)
-    ZONE ZONE_ASKED
-    jc plain                        /* the ring is full here */
+    ASK plain, ZONE_ASKED           /* another thread is in the area */
 claimed:
     ZONE ZONE_CLAIMED
     movq %rax, FLAGS(%rcx)
@@ -157,9 +169,7 @@ copy:
 complete:
     cmpl $(RING + RING_AREAS), %ebx
     jae mix
-    movl $1, %eax
-    lock xaddq %rax, RING + RING_CLOCK
-    movq %rax, END(%rbx)
+    END_NOW
 
     .macro LEAVE zone, state
     movq SAVED_RDI(%rbx), %rdi
@@ -242,24 +252,13 @@ mix:
     je repeated
     movq %rax, (%rcx)
 tell:
-    movl $1, %ecx
-    lock xaddl %ecx, RING + RING_HEAD
-    testl $(SLOTS / 2 - 1), %ecx
-    jz trap
-    andl $(SLOTS - 1), %ecx
-    shll $SLOT_SHIFT, %ecx
-    leal RING + RING_SLOTS(%rcx), %ecx
-    lock btsl $0, STATE(%rcx)
-    ZONE ZONE_TELLING_ASKED
-    jc trap
+    ASK trap, ZONE_TELLING_ASKED
     ZONE ZONE_TELLING
     movabsq $NOT_RETURNED, %rax
     movq %rax, RESULT(%rcx)
     movl PAGE_PROCESS, %eax
     movl %eax, PROCESS(%rcx)
-    movl $1, %eax
-    lock xaddq %rax, RING + RING_CLOCK
-    movq %rax, END(%rbx)
+    END_NOW
     movl $NUMBER, %edx
     movl $(STATX + 144), %esi
     jmp 4f
