@@ -214,7 +214,8 @@ class Records:
     def caches(self, directory: bytes) -> set[bytes]:
         """The paths below a directory at which runs left nothing but caches."""
         index = self.index()
-        return set() if index is None else index.paths_below(directory, caches=True) - self.below(directory)
+        found = set() if index is None else index.paths_below(directory, caches=True)
+        return found - self.below(directory) if found else found  # of outputs there may be very many
 
     def _read(self, run: str) -> Run | None:
         try:
