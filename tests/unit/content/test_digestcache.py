@@ -83,6 +83,14 @@ def test_a_locked_cache_is_done_without(path, monkeypatch):
         assert cache.get_many(keys(1) + keys(1, start=9)) == dict.fromkeys(keys(1), DIGEST)
 
 
+def run_all(processes):
+    """Let all of them run at once, to their ends."""
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+
+
 def _write(path, start):
     with DigestCache(path) as cache:
         for n in range(20):
@@ -92,10 +100,7 @@ def _write(path, start):
 def test_concurrent_runs_lose_nothing(path):
     context = multiprocessing.get_context("fork")
     processes = [context.Process(target=_write, args=(path, 1 + 100 * n)) for n in range(4)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
+    run_all(processes)
     with DigestCache(path) as cache:
         assert len(cache.get_many(keys(400))) == 400
 
@@ -113,10 +118,7 @@ def test_a_new_cache_opened_by_many_at_once_loses_nothing(tmp_path):
         path = os.fsencode(tmp_path / f"digests-{n}.sqlite")
         barrier = context.Barrier(4)
         processes = [context.Process(target=_open_together, args=(path, barrier, 1 + m)) for m in range(4)]
-        for process in processes:
-            process.start()
-        for process in processes:
-            process.join()
+        run_all(processes)
         with DigestCache(path) as cache:
             assert len(cache.get_many(keys(4))) == 4
 
