@@ -11,10 +11,12 @@ import os
 import time
 
 from shark.capture import kernel, launcher
-from shark.capture.journal import JournalWriter
+from shark.capture.journal import JournalWriter, line_of
+from shark.capture.lines import Lines
 from shark.capture.preimage import Hashed
 from shark.capture.supervisor import Options, Supervisor
 from shark.capture.waiting import Waiter
+from shark.content import suspicion
 from shark.content.concealing import Concealer
 from shark.content.suspicion import is_plain
 from shark.events import Event, GapSeen, ImageStarted, Opened, ProcessEnded, RunEnded, RunStarted, SubRun, Traced
@@ -176,6 +178,10 @@ class Tracing:
         self._next = ""
         self._traced = ""
         self._concealer = Concealer(os.environ, scribe.tell_secret)
+        self._supervisor.lines = Lines(
+            self._takes_lines, self._write_lines, self._concealer.secrets, self._concealer.is_harmless,
+            tuple(suspicion.WITHIN), suspicion.HEADS, said.SUFFIX,
+        )  # fmt: skip
         self._hidden: Callable[[Event], Event] | None = None
         self._kept_files: list[dict[str, Any]] = []
         self._capturing = capturing
@@ -225,19 +231,27 @@ class Tracing:
             if type(event) in _ENDS:
                 self._journal.write_last(event)
             return
-        try:
-            self._journal.write(event)
-        except OSError as problem:
-            self._tear(event, problem.strerror or "")
+        self._write_lines(line_of(event))
 
-    def _tear(self, event: Event, why: str) -> None:
-        """The journal cannot take an event: go on in memory, or else without. Never raises: the command goes on."""
-        gap = GapSeen(event.begin, event.end, 0, "journal-lost", why)
+    def _takes_lines(self) -> bool:
+        """Whether lines may be written without a look at what they say."""
+        return self._hidden is None and not self._torn
+
+    def _write_lines(self, lines: bytes) -> None:
+        try:
+            self._journal.write_lines(lines)
+        except OSError as problem:
+            self._tear(lines, problem.strerror or "")
+
+    def _tear(self, lines: bytes, why: str) -> None:
+        """The journal cannot take these: go on in memory, or else without. Never raises: the command goes on."""
+        now = self._supervisor.tick()
+        gap = GapSeen(now, now, 0, "journal-lost", why)
         if self._journal is self._kept:
             try:
                 spill = JournalWriter(self._scribe.spill)
                 spill.write(gap)
-                spill.write(event)
+                spill.write_lines(lines)
             except OSError:
                 pass
             else:

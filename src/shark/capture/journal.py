@@ -41,7 +41,8 @@ def _plain(event: Event) -> object:
     return (_CODES[type(event)], *event)
 
 
-def _line(event: Event) -> bytes:
+def line_of(event: Event) -> bytes:
+    """An event as it stands in a journal."""
     return jsontext.dumps_short(_plain(event)) + b"\n"
 
 
@@ -70,15 +71,18 @@ class JournalWriter:
 
     def write(self, event: Event) -> None:
         """Append one event; raises OSError (ENOSPC …) with the journal intact up to the event before."""
-        line = _line(event)
-        if self._position + len(line) + _SPARE > self._size:
+        self.write_lines(line_of(event))
+
+    def write_lines(self, lines: bytes) -> None:
+        """Append events that are lines already; raises OSError likewise, with none of them written."""
+        if self._position + len(lines) + _SPARE > self._size:
             self._map.close()
-            self._map = self._grow(len(line) + _SPARE)
-        self._put(line)
+            self._map = self._grow(len(lines) + _SPARE)
+        self._put(lines)
 
     def write_last(self, event: Event) -> None:
         """Append a short event after `write` has failed, in room that is kept for it; nothing if that is used up."""
-        line = _line(event)
+        line = line_of(event)
         if self._position + len(line) <= self._size:
             self._put(line)
 

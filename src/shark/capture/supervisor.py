@@ -41,6 +41,7 @@ from shark.values import Stat
 if TYPE_CHECKING:
     from typing import TypeVar
 
+    from shark.capture.lines import Lines
     from shark.kinds import GapKind
     from shark.recorder.recorder import Recorder
     from shark.recorder.tiering import Tiering
@@ -85,6 +86,7 @@ class Supervisor:
         self.on_block: Callable[[Process, int], None] | None = None  # see hosting.py
         self.tiering: Tiering | None = None  # decides which processes are hot; None: none ever is
         self.recorder: Recorder | None = None  # reads what the hot ones write down; there once one was hot
+        self.lines: Lines | None = None  # who takes lines of the journal instead of events
         self.stops = 0
         self._nested: set[int] = set()
         # The ptrace request by which a thread goes on whose call need not be seen to its exit.
@@ -130,9 +132,14 @@ class Supervisor:
         self.keeper.forget()
         if self.recorder is not None:
             self.recorder.drain()
-            self.recorder.forget(names=True)
+            self.recorder.forget(names=True, told=True)
         for process in self.tree.processes():
             process.seen.clear()
+
+    @property
+    def takes_lines(self) -> bool:
+        """Whether nobody but the journal's owner listens, who just now takes lines too."""
+        return len(self._listeners) == 1 and self.lines is not None and self.lines.is_open()
 
     def unlisten(self, listener: Listener) -> None:
         """Tell a listener nothing more."""

@@ -70,14 +70,14 @@ class Concealer:
         kind = type(event)
         if kind is Opened:
             file = event.file
-            if self._is_harmless(file.path) and (file.used == file.path or self._is_harmless(file.used)):
+            if self.is_harmless(file.path) and (file.used == file.path or self.is_harmless(file.used)):
                 return event
         elif kind is Missing:  # a compiler looks for each header in a dozen places
-            if self._is_harmless(event.path):
+            if self.is_harmless(event.path):
                 return event
         elif kind is GapSeen or kind is Connected:
             return self._told(event)
-        elif kind not in _WITH_PATHS or all(map(self._is_harmless, _texts(event))):
+        elif kind not in _WITH_PATHS or all(map(self.is_harmless, _texts(event))):
             return event
         if "argv" in event._fields:
             event = event._replace(argv=tuple(map(self._masked, event.argv)))
@@ -86,12 +86,17 @@ class Concealer:
     def _told(self, event: Any) -> Any:
         name = "detail" if type(event) is GapSeen else "address"
         text: str = getattr(event, name)
-        if self._is_harmless(text.encode("utf-8", "surrogateescape")):
+        if self.is_harmless(text.encode("utf-8", "surrogateescape")):
             return event
         told = self._masked(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
         return event._replace(**{name: told})
 
-    def _is_harmless(self, path: bytes) -> bool:
+    def secrets(self) -> tuple[bytes, ...]:
+        """What may be a secret wherever it stands: a path that holds none of them can be written if it is harmless."""
+        return (*self._known, *self._suspected)
+
+    def is_harmless(self, path: bytes) -> bool:
+        """Whether there is nothing to conceal in a path; if there is, it is known from now on."""
         for secret in self._known:
             if secret in path:
                 return False

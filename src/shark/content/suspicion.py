@@ -44,8 +44,10 @@ _WORDS = """
     tskey pnu pnb
 """
 _HEADS = "AKIA ASIA ABIA ACCA AROA AIDA AIza dapi sq0i sq0c sq0a ATAT"
-_IN_NAMES = frozenset(word.encode() for word in _WORDS.split())
-_AT_THE_HEAD = (*(head.encode() for head in _HEADS.split()), b"eyJ", b"AA", b"sq0")
+WITHIN = frozenset(word.encode() for word in _WORDS.split())
+"""Words of which one is in each file's name that may have the shape of a credential, between `-_.:` and blanks."""
+HEADS = (*(head.encode() for head in _HEADS.split()), b"eyJ", b"AA", b"sq0")
+"""Or with which such a word of more than 15 characters begins."""
 _BETWEEN = bytes.maketrans(b"-_.:", b"    ")
 
 
@@ -55,7 +57,7 @@ def holds_mark(name: bytes) -> bool:
     Every shape that masking.py knows begins with one of these words, or with a long one that begins like this.
     """
     words = name.translate(_BETWEEN).split()
-    return not _IN_NAMES.isdisjoint(words) or any(len(word) > 15 and word.startswith(_AT_THE_HEAD) for word in words)
+    return not WITHIN.isdisjoint(words) or any(len(word) > 15 and word.startswith(HEADS) for word in words)
 
 
 def names_client(text: str) -> bool:

@@ -18,6 +18,7 @@ from shark.tuples import TYPE_CHECKING
 from shark.values import FileId, Stat
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Final
 
 _O_PATH: Final = os.O_PATH | os.O_CLOEXEC
@@ -31,15 +32,18 @@ class Names:
 
     def __init__(self, places: Places) -> None:
         self._places = places
+        self.on_change: Callable[[], object] = lambda: None  # what was found out may not be so any more
         self._true: dict[bytes, bytes] = {}  # directories, as named: their true paths
         self._directories: dict[FileId, bytes] = {}  # those that were opened, the last used ones last
 
     def forget(self) -> None:
         """Names may mean something else from now on."""
         self._true.clear()
+        self.on_change()
 
     def moved(self, old: bytes, new: bytes, *, exchanged: bool) -> None:
         """A directory has another path now, or two names were exchanged; who has it open may have closed it soon."""
+        self.on_change()
         for identity, path in self._directories.items():
             if _is_below(path, old):
                 self._directories[identity] = new + path[len(old) :]
@@ -48,6 +52,7 @@ class Names:
 
     def forget_directories(self) -> None:
         """Directories may have other paths from now on, and nobody can tell which."""
+        self.on_change()
         self._directories.clear()
 
     def note(self, path: bytes, stat: Stat) -> None:
@@ -56,7 +61,8 @@ class Names:
             if len(self._directories) >= _MANY_OPENED:
                 for identity in tuple(islice(self._directories, _MANY_OPENED // 2)):
                     del self._directories[identity]
-            self._directories.pop(stat.id, None)
+            if self._directories.pop(stat.id, path) != path:
+                self.on_change()
             self._directories[stat.id] = path
 
     def note_held(self, task: Task) -> None:
@@ -116,6 +122,10 @@ class Names:
             if found is not None and found.id == stat.id:
                 return path
         return self._followed(used, stat) or self._followed(named, stat) or self.held(task, fd, stat)
+
+    def true_directory(self, named: bytes) -> bytes:
+        """The true path of a directory in which a file was found, b"" if none was."""
+        return self._true.get(named, b"")
 
     def _directory(self, named: bytes) -> bytes:
         true = _true_path(named or b"/")

@@ -1,4 +1,5 @@
-"""The compiled part: the stub that runs in hot processes, and the reader of what it writes (stub.S, reader.c).
+"""The compiled part: the stub that runs in hot processes, the reader of what it writes, and the teller of what most of
+that is (stub.S, reader.c, teller.c).
 
 It is there only where shark was built for x86-64 with a C compiler at hand.
 """
@@ -20,7 +21,7 @@ ROOM = 2 * SLOTS
 """How many records one reading can give."""
 
 RECORD = struct.Struct("=QQqQQqqQqIIiIIIIIIIII")
-"""struct record of reader.c."""
+"""struct record of record.h."""
 
 
 class Native(NamedTuple):
@@ -34,6 +35,15 @@ class Native(NamedTuple):
     forget: Callable[[int, int], None]
     release: Callable[[int, int], int]
     counts: Callable[[int, int], None]
+    teller: Callable[[int, int], int]
+    words: Callable[[int, int, bytes, int], None]
+    process: Callable[[int, int, int], int]
+    here: Callable[[int, int, int], None]
+    learn: Callable[[int, int, bytes, bytes, int, bool], None]
+    teller_forget: Callable[[int, int], None]
+    written: Callable[[int, int, int, int], int]
+    tell: Callable[[int, int, int, int, int, int, int, int, int, int], None]
+    close_teller: Callable[[int], None]
     stub: bytes
     injection: int
     zones: tuple[tuple[int, int], ...]
@@ -42,13 +52,14 @@ class Native(NamedTuple):
 def load() -> Native:
     """Load it. Raises OSError where it is not built, does not load, or this processor lacks an instruction."""
     library = ctypes.PyDLL(LIBRARY)
-    if not hasattr(library, "shark_told"):
+    if not hasattr(library, "shark_teller"):
         raise OSError(f"{LIBRARY} is another version's: install shark anew")
     if not library.shark_fits():
         raise OSError(f"{LIBRARY}: this processor has no lahf in 64-bit mode")
     start, end = _address(library, "shark_stub"), _address(library, "shark_stub_end")
     zones_at, zones_end = _address(library, "shark_zones"), _address(library, "shark_zones_end")
     zones = tuple(struct.iter_unpack("=II", ctypes.string_at(zones_at, zones_end - zones_at)))
+    pointer, number, text = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_char_p
     return Native(
         _function(library.shark_reader, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64),
         _function(library.shark_close, None, ctypes.c_void_p),
@@ -58,6 +69,15 @@ def load() -> Native:
         _function(library.shark_forget, None, ctypes.c_void_p, ctypes.c_int),
         _function(library.shark_release, ctypes.c_int, ctypes.c_void_p, ctypes.c_uint32),
         _function(library.shark_counts, None, ctypes.c_void_p, ctypes.c_void_p),
+        _function(library.shark_teller, pointer, number, number),
+        _function(library.shark_teller_words, None, pointer, ctypes.c_int, text, number),
+        _function(library.shark_teller_process, ctypes.c_int, pointer, number, ctypes.c_int),
+        _function(library.shark_teller_here, None, pointer, number, number),
+        _function(library.shark_teller_learn, None, pointer, pointer, text, text, pointer, ctypes.c_int),
+        _function(library.shark_teller_forget, None, pointer, ctypes.c_int),
+        _function(library.shark_teller_written, ctypes.c_int, pointer, *2 * (ctypes.c_uint64,), ctypes.c_int64),
+        _function(library.shark_teller_tell, None, *2 * (pointer,), number, *2 * (pointer,), number, *4 * (pointer,)),
+        _function(library.shark_teller_close, None, pointer),
         ctypes.string_at(start, end - start),
         _address(library, "shark_injection") - start,
         tuple(sorted(zones)),

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "layout.h"
+#include "record.h"
 
 #define KNOWN 8192              /* entries of the table of what was told */
 #define KNOWN_PATH 200          /* longer names are told each time */
@@ -49,20 +50,6 @@ _Static_assert(offsetof(struct slot, base) == BASE, "");
 _Static_assert(offsetof(struct slot, path) == PATH, "");
 _Static_assert(sizeof(struct slot) == SLOT_SIZE, "");
 _Static_assert(SLOTS <= 1 << 16, "");
-
-/* One record, checked; as native.py unpacks it. */
-struct record {
-    uint64_t begin, end;
-    int64_t result;
-    uint64_t ino, size;
-    int64_t birth, mtime;       /* nanoseconds since the epoch; birth 0 where there is none */
-    uint64_t base_ino;          /* of the directory behind dirfd, where the name starts from that; else 0 */
-    int64_t base_birth;
-    uint32_t process, number;
-    int32_t dirfd;
-    uint32_t flags, mode, nlink, major, minor, base_major, base_minor;
-    uint32_t path, length;      /* where its name lies in the text, and how long it is */
-};
 
 struct known {
     uint64_t ino, size, base_ino;

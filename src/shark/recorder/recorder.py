@@ -17,6 +17,7 @@ from shark.recorder.ring import Record, Ring, Slot
 from shark.recorder.siblings import Siblings
 from shark.recorder.sites import Site, Sites
 from shark.recorder.space import Space
+from shark.recorder.telling import Telling
 from shark.tuples import TYPE_CHECKING, NamedTuple
 from shark.values import Stat
 
@@ -56,6 +57,10 @@ class Recorder:
         self._siblings = Siblings(supervisor)
         self._names = Names(supervisor.places)
         self._sites = Sites()
+        lines = supervisor.lines
+        self._telling = None if lines is None else Telling(native, ring, lines, supervisor.keeper)
+        if self._telling is not None:
+            self._names.on_change = self._telling.forget
         self._processes: dict[int, Process] = {}  # the hot ones, by their numbers
         self._cold: dict[int, set[int]] = {}  # by process number: instructions that cannot be patched
         self._heated = self._patched = self._failed = 0
@@ -168,12 +173,17 @@ class Recorder:
             return None
         self._heated += 1
         process.hot = space
-        self._processes[process.number] = process
+        self._add(process)
         self._names.note_held(task)
         self.locate(task)
         return space
 
     # --- the lives of processes
+
+    def _add(self, process: Process) -> None:
+        self._processes[process.number] = process
+        if self._telling is not None:
+            self._telling.add(process.number)
 
     def locate(self, task: Task) -> None:
         """Tell where a hot process is: who finds the ring after a crash has nobody to ask."""
@@ -195,7 +205,7 @@ class Recorder:
         elif isinstance(space, Space):
             own = space.copy(child.pid, child.number)
             child.hot = own
-            self._processes[child.number] = child
+            self._add(child)
             self._heated += 1
             own.describe_if_there()
 
@@ -223,6 +233,8 @@ class Recorder:
                     process.number, "journal-lost", "it was killed while it wrote down that it had opened a file"
                 )
             self._processes.pop(process.number, None)
+            if self._telling is not None:
+                self._telling.remove(process.number)
 
     def refresh(self, process: Process) -> None:
         """Before a thread of a hot process goes on: tell the recorder's code what has changed."""
@@ -253,11 +265,13 @@ class Recorder:
         if not process.foreign:  # paths are others where it lives
             self._names.note(path, stat)
 
-    def forget(self, *, names: bool = False) -> None:
-        """Files may have changed; with `names`, names may mean something else too."""
+    def forget(self, *, names: bool = False, told: bool = False) -> None:
+        """Files may have changed; with `names`, names may mean something else too; with `told`, all is told anew."""
         self._ring.forget(files=True, names=names)
         if names:
             self._names.forget()
+        if told and self._telling is not None:
+            self._telling.forget(told=True)
 
     def moved(self, process: Process, old: bytes, new: bytes, *, exchanged: bool) -> None:
         """A process has renamed a directory, or exchanged two names."""
@@ -269,20 +283,29 @@ class Recorder:
     def drain(self) -> None:
         """Tell all that was written down and not told yet."""
         doubtful: dict[int, Process] = {}
-        for record in self._ring.drain():
+        telling = self._telling if self._s.takes_lines else None
+        for record in self._ring.drain() if telling is None else telling.untold(self._processes):
             process = self._processes.get(record.process)
             if process is None:
                 self._s.gap(0, "journal-lost", "a record of the ring names no process that could have written it")
                 continue
-            self._tell(process, record)
-            if 0 <= record.result <= max(process.holds.writing, default=-1):
+            self._tell(process, record, telling)
+            if self._is_doubtful(process, record.result):
                 doubtful[process.number] = process
+        for number, lowest in telling.lowest.items() if telling is not None else ():
+            if self._is_doubtful(self._processes[number], lowest):
+                doubtful[number] = self._processes[number]
         for process in doubtful.values():
             self._s.holdings.at_readings(self._task_of(process))
             self.refresh(process)
         self._turns += 1
         if not self._turns % _TURNS:
             self._check()
+
+    @staticmethod
+    def _is_doubtful(process: Process, result: int) -> bool:
+        """Whether a descriptor was given for which another one may have been closed, by which the process wrote."""
+        return 0 <= result <= max(process.holds.writing, default=-1)
 
     def _check(self) -> None:
         """See whether a program has written into the ring what the recorder's code does not."""
@@ -297,7 +320,7 @@ class Recorder:
                 0, "journal-lost", "a program has overwritten the ring's counter: the order of its opens is lost"
             )
 
-    def _tell(self, process: Process, record: Record) -> None:
+    def _tell(self, process: Process, record: Record, telling: Telling | None) -> None:
         s = self._s
         task = self._task_of(process)
         named = self._names.named(task, record.dirfd, record.base, record.name)
@@ -308,14 +331,17 @@ class Recorder:
             if not used:
                 detail = f"{os.fsdecode(record.name)} was looked for in a directory whose path is not known any more"
                 s.gap(process.number, "other", detail)
-            elif used not in process.seen:
-                process.seen[used] = None
-                s.emit(Missing(record.begin, record.end, process.number, used, False))
+            else:
+                self._learn(telling, task, record, used)
+                if used not in process.seen:
+                    process.seen[used] = None
+                    s.emit(Missing(record.begin, record.end, process.number, used, False))
             return
         stat = record.stat
         path = self._path(task, record, named, used, stat)
         if path:
             self._names.note(path, stat)
+            self._learn(telling, task, record, used)
         else:
             path = used or record.name
             self._tell_of_another(process, record, used)
@@ -323,6 +349,13 @@ class Recorder:
             key = path, record.name if record.name.startswith(b"/") else (record.dirfd, record.name)
             file = Sighting(path, used or path, stat)
             opens.recorded(s, process, record.begin, record.end, key, file)
+
+    def _learn(self, telling: Telling | None, task: Task, record: Record, used: bytes) -> None:
+        """Let the next file in the same directory be told of without asking."""
+        if telling is None or not used:
+            return
+        directory = self._names.true_directory(os.path.dirname(used).rstrip(b"/"))
+        telling.learn(record, used, directory, look.working_directory(task, self._s.places.epoch))
 
     def _path(self, task: Task, record: Record, named: bytes, used: bytes, stat: Stat) -> bytes:
         """The true path of the file that was opened; b"" if it cannot be found out."""
@@ -405,4 +438,6 @@ class Recorder:
 
     def close(self) -> None:
         """No process is hot any more: remove the ring."""
+        if self._telling is not None:
+            self._telling.close()
         self._ring.close()

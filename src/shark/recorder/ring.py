@@ -120,8 +120,7 @@ class Ring:
         self._reader = native.reader(ctypes.addressof(self._base), first)
         # Mapped, not allocated: what is not used takes no memory.
         self._mapped = mmap.mmap(-1, ROOM * RECORD.size), mmap.mmap(-1, ROOM * layout.PATH_ROOM)
-        records, text = (ctypes.addressof(ctypes.c_char.from_buffer(one)) for one in self._mapped)
-        self._buffers = records, text
+        self.records, self.names = (ctypes.addressof(ctypes.c_char.from_buffer(one)) for one in self._mapped)
         self._counts = (ctypes.c_uint64 * 4)()
 
     def tick(self) -> int:
@@ -133,19 +132,21 @@ class Ring:
 
         It stays in the ring, where it survives this process, until the last of it was taken and told.
         """
-        records, text = self._buffers
-        count = self._native.drain(self._reader, records, text, 1)
-        if not count:
-            self._native.told(self._reader)
-            return iter(())
-        return self._unpacked(count)
+        for n in range(self.read()):
+            yield self.record(n)
+        self.told()
 
-    def _unpacked(self, count: int) -> Iterator[Record]:
-        content = ctypes.string_at(self._buffers[0], count * RECORD.size)
-        text = self._buffers[1]
-        for fields in RECORD.iter_unpack(content):
-            at, length = fields[-2:]
-            yield Record._make((*fields[:-2], ctypes.string_at(text + at, length)))
+    def read(self) -> int:
+        """Read what has been completed since the last time; returns how many records that are. Then call `told`."""
+        return self._native.drain(self._reader, self.records, self.names, 1)
+
+    def record(self, n: int) -> Record:
+        """One of the records that were read last."""
+        *fields, at, length = RECORD.unpack(ctypes.string_at(self.records + n * RECORD.size, RECORD.size))
+        return Record._make((*fields, ctypes.string_at(self.names + at, length)))
+
+    def told(self) -> None:
+        """What was read has been told: its slots may be used again."""
         self._native.told(self._reader)
 
     def forget(self, *, files: bool = False, names: bool = False) -> None:

@@ -11,7 +11,7 @@ import os
 from shark.capture.tasks import Process, Task
 from shark.tuples import TYPE_CHECKING
 
-_NAMES = "layout registers native patterns space injecting ring signals names sites siblings recorder"
+_NAMES = "layout registers native patterns space injecting ring signals names sites siblings telling recorder"
 _PARTS = tuple(f"shark.recorder.{name}" for name in _NAMES.split())
 """The recorder's modules, in an order in which each needs only those before it: each takes less than a millisecond."""
 

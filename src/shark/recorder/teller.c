@@ -1,0 +1,548 @@
+/* Tells of what most records are: a file that was opened to be read, or not found, in a directory that is known.
+ *
+ * Such a record becomes a line of the journal here, without a step of the interpreter's. Everything else is left to
+ * recorder.py: a name whose directory nobody has looked up yet, a file that the run has written to, a name that may hold
+ * a secret, whatever is no regular file. What a directory is called is learned from there, and forgotten whenever names
+ * may mean something else.
+ *
+ * Names and numbers come from the traced programs: every length was checked by the reader, and is bounded here again.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/stat.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "layout.h"
+#include "record.h"
+
+#define FOLDERS 4096            /* places for directories: they are all forgotten when three quarters are taken */
+#define LONGEST 8192            /* bytes of a directory's names, together */
+#define NUMBERS 200             /* more than what the numbers and the rest of a line take */
+#define STEPS 4096              /* 2 * SLOTS: as many records as one reading gives */
+#define LEAST_SECRET 20         /* shorter names have no credential's shape (concealing.py) */
+#define LONG_WORD 15            /* longer words may be one if they begin as credentials do (suspicion.py) */
+
+_Static_assert(STEPS == 2 * SLOTS, "");
+
+enum { ABSOLUTE = 1, FROM_HERE = 2, FROM_DIRECTORY = 3 };
+
+/* A directory as records name it: where the name starts and all before its last slash. */
+struct start {
+    uint64_t kind, device, ino;
+    int64_t birth;
+};
+
+struct folder {
+    uint64_t hash;
+    struct start start;
+    uint32_t name, used, path, used_text, path_text;  /* lengths of what stands in `text`, in this order */
+    uint32_t has_path;
+    char *text;
+};
+
+/* Numbers that stand for what was told, or what was written: a set that grows. */
+struct set {
+    uint64_t *place;
+    uint32_t size, count;       /* size: a power of two, or 0 */
+};
+
+struct process {
+    uint32_t number, here;      /* here: which directory it works in; 0: to be asked */
+    struct set told;
+};
+
+/* Records of one process, one after the other: as telling.py unpacks it. */
+struct stretch {
+    uint32_t process, files;    /* how many of them got a file */
+    int64_t lowest;             /* the lowest descriptor among those */
+};
+
+/* A file that was got: as telling.py unpacks it. */
+struct got {
+    uint64_t device, ino;
+    int64_t birth;
+};
+
+/* A record that is left to recorder.py, and how many bytes of lines come before it: as telling.py unpacks it. */
+struct step {
+    uint32_t lines, record;
+};
+
+/* The caller's, who keeps them. */
+struct words {
+    const char *text;           /* each with a NUL behind it */
+    uint32_t size;
+};
+
+struct teller {
+    struct folder folders[FOLDERS];
+    uint32_t folder_count;
+    struct process *processes;
+    uint32_t process_count, process_room;
+    struct set written;
+    struct words names, heads, secrets, own;
+    uint32_t opened, missing;   /* the events' codes */
+    uint32_t told;              /* records for which nobody was asked */
+    uint32_t line_count, stretch_count, step_count, got_count;
+    char *lines;
+    struct stretch *stretches;
+    struct step *steps;
+    struct got *gots;
+};
+
+static uint64_t mix(uint64_t value)
+{
+    value = (value ^ value >> 33) * UINT64_C(0xff51afd7ed558ccd);
+    value = (value ^ value >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
+    return value ^ value >> 33;
+}
+
+static uint64_t hash(const char *text, uint32_t length, uint64_t seed)
+{
+    uint64_t value = mix(seed + length), word;
+    for (; length >= 8; text += 8, length -= 8) {
+        memcpy(&word, text, 8);
+        value = mix(value ^ word) + UINT64_C(0x9e3779b97f4a7c15);
+    }
+    word = 0;
+    memcpy(&word, text, length);
+    return mix(value ^ word);
+}
+
+/* --- sets */
+
+static int set_grow(struct set *set)
+{
+    uint32_t size = set->size ? 2 * set->size : 64;
+    uint64_t *place = calloc(size, sizeof *place);
+    if (!place)
+        return 0;
+    for (uint32_t n = 0; n < set->size; n++) {
+        if (!set->place[n])
+            continue;
+        uint32_t at = (uint32_t)set->place[n] & (size - 1);
+        while (place[at])
+            at = (at + 1) & (size - 1);
+        place[at] = set->place[n];
+    }
+    free(set->place);
+    set->place = place;
+    set->size = size;
+    return 1;
+}
+
+static int set_has(const struct set *set, uint64_t number)
+{
+    number += !number;
+    if (!set->size)
+        return 0;
+    for (uint32_t at = (uint32_t)number & (set->size - 1); set->place[at]; at = (at + 1) & (set->size - 1))
+        if (set->place[at] == number)
+            return 1;
+    return 0;
+}
+
+/* 0 without memory. */
+static int set_add(struct set *set, uint64_t number)
+{
+    number += !number;
+    if (set_has(set, number))
+        return 1;
+    if (4 * (uint64_t)set->count >= 3 * (uint64_t)set->size && !set_grow(set))
+        return 0;
+    uint32_t at = (uint32_t)number & (set->size - 1);
+    while (set->place[at])
+        at = (at + 1) & (set->size - 1);
+    set->place[at] = number;
+    set->count++;
+    return 1;
+}
+
+static void set_clear(struct set *set)
+{
+    free(set->place);
+    *set = (struct set){0};
+}
+
+/* --- what is known */
+
+static struct process *process_of(struct teller *teller, uint32_t number)
+{
+    for (uint32_t n = teller->process_count; n-- > 0;)  /* the newest are the busiest, and there are few at a time */
+        if (teller->processes[n].number == number)
+            return &teller->processes[n];
+    return NULL;
+}
+
+static void forget_folders(struct teller *teller)
+{
+    if (teller->folder_count) {
+        for (uint32_t n = 0; n < FOLDERS; n++)
+            free(teller->folders[n].text);
+        memset(teller->folders, 0, sizeof teller->folders);
+        teller->folder_count = 0;
+    }
+}
+
+static uint64_t hash_of(const struct start *start, const char *name, uint32_t length)
+{
+    return hash(name, length, hash((const char *)start, sizeof *start, 0)) | 1;
+}
+
+/* The entry of a directory, or the free one where it is to be put. */
+static struct folder *folder_at(struct teller *teller, const struct start *start, const char *name, uint32_t length)
+{
+    uint64_t wanted = hash_of(start, name, length);
+    uint32_t at = (uint32_t)(wanted >> 32) & (FOLDERS - 1);
+    for (;; at = (at + 1) & (FOLDERS - 1)) {
+        struct folder *folder = &teller->folders[at];
+        if (!folder->hash)
+            return folder;
+        if (folder->hash == wanted && folder->name == length && memcmp(&folder->start, start, sizeof *start) == 0 &&
+            memcmp(folder->text, name, length) == 0)
+            return folder;
+    }
+}
+
+/* Where a record's name starts; 0 if that is to be asked. */
+static int start_of(const struct process *process, const struct record *record, const char *name, struct start *start)
+{
+    *start = (struct start){0};
+    if (name[0] == '/') {
+        start->kind = ABSOLUTE;
+    } else if (record->dirfd == AT_FDCWD) {
+        start->kind = FROM_HERE;
+        start->ino = process->here;
+    } else {
+        start->kind = FROM_DIRECTORY;
+        start->device = makedev(record->base_major, record->base_minor);
+        start->ino = record->base_ino;
+        start->birth = record->base_birth;
+    }
+    return start->kind == ABSOLUTE || start->ino;
+}
+
+/* --- secrets */
+
+static int is_between(char c) { return c == '-' || c == '_' || c == '.' || c == ':' || c == ' '; }
+
+/* Whether a name may have the shape of a credential: the same question as suspicion.holds_mark. */
+static int holds_mark(const struct teller *teller, const char *name, uint32_t length)
+{
+    for (uint32_t at = 0; at < length;) {
+        uint32_t end = at;
+        while (end < length && !is_between(name[end]))
+            end++;
+        uint32_t word = end - at, size;
+        const char *known = teller->names.text;
+        for (; known < teller->names.text + teller->names.size; known += size + 1) {
+            size = (uint32_t)strlen(known);
+            if (size == word && memcmp(known, name + at, size) == 0)
+                return 1;
+        }
+        known = teller->heads.text;
+        for (; word > LONG_WORD && known < teller->heads.text + teller->heads.size; known += size + 1) {
+            size = (uint32_t)strlen(known);
+            if (size <= word && memcmp(known, name + at, size) == 0)
+                return 1;
+        }
+        at = end + 1;
+    }
+    return 0;
+}
+
+static int holds_secret(const struct teller *teller, const char *path, size_t length)
+{
+    const char *secret = teller->secrets.text;
+    for (size_t size; secret < teller->secrets.text + teller->secrets.size; secret += size + 1) {
+        size = strlen(secret);
+        if (memmem(path, length, secret, size))
+            return 1;
+    }
+    return 0;
+}
+
+/* Whether the last part of a name can stand in JSON as it is, and is nothing special. */
+static int is_simple(const struct teller *teller, const char *last, uint32_t length)
+{
+    if (length == 0 || length > 255 || (last[0] == '.' && (length == 1 || (length == 2 && last[1] == '.'))))
+        return 0;
+    for (uint32_t n = 0; n < length; n++)
+        if (last[n] < ' ' || last[n] > '~' || last[n] == '"' || last[n] == '\\')
+            return 0;
+    if (teller->own.size && length >= teller->own.size &&
+        memcmp(last + length - teller->own.size, teller->own.text, teller->own.size) == 0)
+        return 0;
+    return length < LEAST_SECRET || !holds_mark(teller, last, length);
+}
+
+/* --- telling */
+
+/* Whether that path leads to the file that was opened. */
+static int leads_to(const char *path, const struct record *record)
+{
+    struct statx found;
+    int flags = AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC;
+    if (syscall(SYS_statx, AT_FDCWD, path, flags, STATX_BASIC_STATS | STATX_BTIME, &found))
+        return 0;
+    int64_t birth = (int64_t)((uint64_t)found.stx_btime.tv_sec * UINT64_C(1000000000) + found.stx_btime.tv_nsec);
+    return found.stx_ino == record->ino && found.stx_dev_major == record->major &&
+           found.stx_dev_minor == record->minor && (found.stx_mask & STATX_BTIME ? birth : 0) == record->birth;
+}
+
+static uint64_t number_of_file(uint64_t device, uint64_t ino, int64_t birth)
+{
+    uint64_t parts[3] = {device, ino, (uint64_t)birth};
+    return hash((const char *)parts, sizeof parts, 1);
+}
+
+/* What says the same of the same process: how the file was called, which it was and in which state. */
+static uint64_t number_of(const char *used, uint32_t length, const struct record *record)
+{
+    uint64_t state[7] = {
+        record->result >= 0, (uint64_t)record->major << 32 | record->minor, record->ino, (uint64_t)record->birth,
+        record->size, (uint64_t)record->mtime, (uint64_t)record->mode << 32 | record->nlink,
+    };
+    return hash(used, length, hash((const char *)state, sizeof state, 2));
+}
+
+static char *put(char *at, const char *text, uint32_t length)
+{
+    memcpy(at, text, length);
+    return at + length;
+}
+
+/* A path as a JSON string; `folder` is JSON already. */
+static char *put_path(char *at, const char *folder, uint32_t length, const char *last, uint32_t last_length)
+{
+    *at++ = '"';
+    at = put(at, folder, length);
+    *at++ = '/';
+    at = put(at, last, last_length);
+    *at++ = '"';
+    return at;
+}
+
+static void note_got(struct teller *teller, const struct record *record)
+{
+    struct stretch *stretch = teller->stretch_count ? &teller->stretches[teller->stretch_count - 1] : NULL;
+    if (!stretch || stretch->process != record->process) {
+        stretch = &teller->stretches[teller->stretch_count++];
+        *stretch = (struct stretch){.process = record->process, .lowest = record->result};
+    }
+    stretch->files++;
+    stretch->lowest = record->result < stretch->lowest ? record->result : stretch->lowest;
+    struct got *got = &teller->gots[teller->got_count++];
+    *got = (struct got){makedev(record->major, record->minor), record->ino, record->birth};
+}
+
+/* Tell of one record; 0 if that is left to others. */
+static int tell(struct teller *teller, const struct record *record, const char *name, uint32_t room)
+{
+    int found = record->result >= 0;
+    if (found && (!S_ISREG(record->mode) || record->flags & O_PATH))
+        return 0;
+    struct process *process = process_of(teller, record->process);
+    struct start start;
+    if (!process || !record->length || !start_of(process, record, name, &start))
+        return 0;
+    const char *slash = memrchr(name, '/', record->length);
+    uint32_t before = slash ? (uint32_t)(slash - name) : 0;
+    const char *last = slash ? slash + 1 : name;
+    uint32_t length = record->length - (uint32_t)(last - name);
+    const struct folder *folder = folder_at(teller, &start, name, before);
+    if (!folder->hash || (found && !folder->has_path) || !is_simple(teller, last, length))
+        return 0;
+    uint64_t device = makedev(record->major, record->minor);
+    if (found && teller->written.count &&
+        set_has(&teller->written, number_of_file(device, record->ino, record->birth)))
+        return 0;
+    char path[LONGEST + 512];
+    const char *used = folder->text + folder->name;
+    char *end = put(path, used, folder->used);
+    *end++ = '/';
+    end = put(end, last, length);
+    uint32_t whole = (uint32_t)(end - path);
+    uint64_t number = number_of(path, whole, record);
+    if (holds_secret(teller, path, whole))
+        return 0;
+    if (found) {
+        end = put(path, used + folder->used, folder->path);
+        *end++ = '/';
+        end = put(end, last, length);
+        *end = 0;
+        if (!leads_to(path, record) || holds_secret(teller, path, (size_t)(end - path)))
+            return 0;
+    }
+    if (!set_has(&process->told, number)) {
+        const char *texts = used + folder->used + folder->path;
+        if (room < folder->used_text + folder->path_text + 2 * length + NUMBERS || !set_add(&process->told, number))
+            return 0;
+        char *line = teller->lines + teller->line_count, *at = line;
+        uint32_t code = found ? teller->opened : teller->missing;
+        at += sprintf(at, "[%u,%llu,%llu,%u,", code, (unsigned long long)record->begin,
+                      (unsigned long long)record->end, record->process);
+        if (found) {
+            at = put(at, "1,[", 3);
+            at = put_path(at, texts + folder->used_text, folder->path_text, last, length);
+            *at++ = ',';
+            at = put_path(at, texts, folder->used_text, last, length);
+            at += sprintf(at, ",[[%llu,%llu,%lld],%u,%llu,%lld,%u]],false,false,false,null,\"open\"]\n",
+                          (unsigned long long)device, (unsigned long long)record->ino, (long long)record->birth,
+                          record->mode, (unsigned long long)record->size, (long long)record->mtime, record->nlink);
+        } else {
+            at = put_path(at, texts, folder->used_text, last, length);
+            at = put(at, ",false]\n", 8);
+        }
+        teller->line_count += (uint32_t)(at - line);
+    }
+    if (found)
+        note_got(teller, record);
+    return 1;
+}
+
+/* --- called by telling.py */
+
+/* A teller that knows nothing; `opened` and `missing` are the events' codes. NULL without memory. */
+struct teller *shark_teller(uint32_t opened, uint32_t missing)
+{
+    struct teller *teller = calloc(1, sizeof *teller);
+    if (teller) {
+        teller->opened = opened;
+        teller->missing = missing;
+    }
+    return teller;
+}
+
+/* Words, each with a NUL behind it: which (0) names of credentials have in them, (1) credentials begin with, (2) are
+ * secrets, and (3), without NUL, the end of names that are shark's own. They are used until others take their place. */
+void shark_teller_words(struct teller *teller, int which, const char *text, uint32_t size)
+{
+    struct words *all[] = {&teller->names, &teller->heads, &teller->secrets, &teller->own};
+    *all[which] = (struct words){text, size};
+}
+
+/* A process of which records will come; `number` is known no more with `gone`. 0 without memory. */
+int shark_teller_process(struct teller *teller, uint32_t number, int gone)
+{
+    struct process *process = process_of(teller, number);
+    if (gone) {
+        if (process) {
+            set_clear(&process->told);
+            *process = teller->processes[--teller->process_count];
+        }
+        return 1;
+    }
+    if (process)
+        return 1;
+    if (teller->process_count == teller->process_room) {
+        uint32_t room = teller->process_room ? 2 * teller->process_room : 16;
+        struct process *more = realloc(teller->processes, room * sizeof *more);
+        if (!more)
+            return 0;
+        teller->processes = more;
+        teller->process_room = room;
+    }
+    teller->processes[teller->process_count++] = (struct process){.number = number};
+    return 1;
+}
+
+/* Which directory a process works in: the same number for the same one; its relative names start there. */
+void shark_teller_here(struct teller *teller, uint32_t number, uint32_t here)
+{
+    struct process *process = process_of(teller, number);
+    if (process)
+        process->here = here;
+}
+
+/* Learn how the directory is called in which a record's name lies. `text` holds, one after the other, as long as
+ * `lengths` say: the path as the program means it, the true one, and both as they stand in JSON. */
+void shark_teller_learn(struct teller *teller, const struct record *record, const char *name, const char *text,
+                        const uint32_t *lengths, int has_path)
+{
+    struct process *process = process_of(teller, record->process);
+    struct start start;
+    const char *slash = record->length ? memrchr(name, '/', record->length) : NULL;
+    uint32_t before = slash ? (uint32_t)(slash - name) : 0;
+    uint64_t size = before;
+    for (int n = 0; n < 4; n++)
+        size += lengths[n];
+    if (!process || !record->length || size > LONGEST || !start_of(process, record, name, &start))
+        return;
+    if (teller->folder_count >= FOLDERS / 4 * 3)
+        forget_folders(teller);
+    char *copy = malloc(size ? size : 1);
+    if (!copy)
+        return;
+    memcpy(copy, name, before);
+    memcpy(copy + before, text, size - before);
+    struct folder *folder = folder_at(teller, &start, name, before);
+    if (folder->hash)
+        free(folder->text);
+    else
+        teller->folder_count++;
+    *folder = (struct folder){
+        .hash = hash_of(&start, name, before), .start = start, .name = before, .used = lengths[0], .path = lengths[1],
+        .used_text = lengths[2], .path_text = lengths[3], .has_path = has_path != 0, .text = copy,
+    };
+}
+
+/* Names may mean something else from now on (1); what was told is to be told anew (2). */
+void shark_teller_forget(struct teller *teller, int what)
+{
+    if (what & 1)
+        forget_folders(teller);
+    for (uint32_t n = 0; n < teller->process_count; n++) {
+        if (what & 1)
+            teller->processes[n].here = 0;
+        if (what & 2)
+            set_clear(&teller->processes[n].told);
+    }
+}
+
+/* The run has opened a file to write to it: what is read there is another matter each time. 0 without memory. */
+int shark_teller_written(struct teller *teller, uint64_t device, uint64_t ino, int64_t birth)
+{
+    return set_add(&teller->written, number_of_file(device, ino, birth));
+}
+
+/* Tell of `count` records, whose names are in `names`: lines go to `lines` (`room` bytes), which processes got files to
+ * `stretches` and which ones to `gots`, and what is left to others to `steps`; each of these has room for as many as
+ * there are records. `figures` becomes their counts, in this order. */
+void shark_teller_tell(struct teller *teller, const struct record *records, uint32_t count, const char *names,
+                       char *lines, uint32_t room, struct stretch *stretches, struct got *gots, struct step *steps,
+                       uint32_t *figures)
+{
+    teller->lines = lines;
+    teller->stretches = stretches;
+    teller->gots = gots;
+    teller->steps = steps;
+    teller->line_count = teller->stretch_count = teller->got_count = teller->step_count = 0;
+    for (uint32_t n = 0; n < count; n++) {
+        if (tell(teller, &records[n], names + records[n].path, room - teller->line_count))
+            teller->told++;
+        else
+            teller->steps[teller->step_count++] = (struct step){teller->line_count, n};
+    }
+    figures[0] = teller->line_count;
+    figures[1] = teller->stretch_count;
+    figures[2] = teller->got_count;
+    figures[3] = teller->step_count;
+}
+
+void shark_teller_close(struct teller *teller)
+{
+    forget_folders(teller);
+    for (uint32_t n = 0; n < teller->process_count; n++)
+        set_clear(&teller->processes[n].told);
+    set_clear(&teller->written);
+    free(teller->processes);
+    free(teller);
+}
