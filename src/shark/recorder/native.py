@@ -35,14 +35,15 @@ class Native(NamedTuple):
     forget: Callable[[int, int], None]
     release: Callable[[int, int], int]
     counts: Callable[[int, int], None]
-    teller: Callable[[int, int], int]
+    room: Callable[[], int]
+    teller: Callable[[int, int, int], int]
     words: Callable[[int, int, bytes, int], None]
     process: Callable[[int, int, int], int]
     here: Callable[[int, int, int], None]
     learn: Callable[[int, int, bytes, bytes, int, bool], None]
     teller_forget: Callable[[int, int], None]
     written: Callable[[int, int, int, int], int]
-    tell: Callable[[int, int, int, int, int, int, int, int, int, int], None]
+    tell: Callable[[int, int, int, int, int, int], int]
     close_teller: Callable[[int], None]
     stub: bytes
     injection: int
@@ -69,14 +70,15 @@ def load() -> Native:
         _function(library.shark_forget, None, ctypes.c_void_p, ctypes.c_int),
         _function(library.shark_release, ctypes.c_int, ctypes.c_void_p, ctypes.c_uint32),
         _function(library.shark_counts, None, ctypes.c_void_p, ctypes.c_void_p),
-        _function(library.shark_teller, pointer, number, number),
+        _function(library.shark_teller_room, number),
+        _function(library.shark_teller, pointer, pointer, number, number),
         _function(library.shark_teller_words, None, pointer, ctypes.c_int, text, number),
         _function(library.shark_teller_process, ctypes.c_int, pointer, number, ctypes.c_int),
         _function(library.shark_teller_here, None, pointer, number, number),
         _function(library.shark_teller_learn, None, pointer, pointer, text, text, pointer, ctypes.c_int),
         _function(library.shark_teller_forget, None, pointer, ctypes.c_int),
         _function(library.shark_teller_written, ctypes.c_int, pointer, *2 * (ctypes.c_uint64,), ctypes.c_int64),
-        _function(library.shark_teller_tell, None, *2 * (pointer,), number, *2 * (pointer,), number, *4 * (pointer,)),
+        _function(library.shark_teller_tell, number, pointer, pointer, pointer, number, number, pointer),
         _function(library.shark_teller_close, None, pointer),
         ctypes.string_at(start, end - start),
         _address(library, "shark_injection") - start,

@@ -20,6 +20,7 @@
 
 #include "layout.h"
 #include "record.h"
+#include "set.h"
 
 #define KNOWN 8192              /* entries of the table of what was told */
 #define KNOWN_PATH 200          /* longer names are told each time */
@@ -149,23 +150,6 @@ void shark_forget(struct reader *reader, int what)
 static int64_t nanoseconds(const struct statx_timestamp *time)
 {
     return (int64_t)((uint64_t)time->tv_sec * UINT64_C(1000000000) + time->tv_nsec);
-}
-
-static uint64_t hash(const char *text, uint32_t length, uint64_t seed)
-{
-    uint64_t value = seed * UINT64_C(0x9e3779b97f4a7c15) + length;
-    uint64_t word = 0;
-    uint32_t at = 0;
-    for (; at + 8 <= length; at += 8) {
-        memcpy(&word, text + at, 8);
-        value = (value ^ word) * UINT64_C(0xff51afd7ed558ccd);
-        value ^= value >> 32;
-    }
-    word = 0;
-    memcpy(&word, text + at, length - at);
-    value = (value ^ word) * UINT64_C(0xff51afd7ed558ccd);
-    value = (value ^ value >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);  /* MurmurHash3's end: every bit counts in the low ones */
-    return value ^ value >> 33;
 }
 
 /* Whether the record tells nothing new. A name relative to a descriptor is told if it is not known what that is. */

@@ -21,15 +21,14 @@
 
 #include "layout.h"
 #include "record.h"
+#include "set.h"
 
 #define FOLDERS 4096            /* places for directories: they are all forgotten when three quarters are taken */
 #define LONGEST 8192            /* bytes of a directory's names, together */
 #define NUMBERS 200             /* more than what the numbers and the rest of a line take */
-#define STEPS 4096              /* 2 * SLOTS: as many records as one reading gives */
+#define LINES (1 << 20)         /* bytes: some thousand lines; what finds no room is left to others */
 #define LEAST_SECRET 20         /* shorter names have no credential's shape (concealing.py) */
 #define LONG_WORD 15            /* longer words may be one if they begin as credentials do (suspicion.py) */
-
-_Static_assert(STEPS == 2 * SLOTS, "");
 
 enum { ABSOLUTE = 1, FROM_HERE = 2, FROM_DIRECTORY = 3 };
 
@@ -45,12 +44,6 @@ struct folder {
     uint32_t name, used, path, used_text, path_text;  /* lengths of what stands in `text`, in this order */
     uint32_t has_path;
     char *text;
-};
-
-/* Numbers that stand for what was told, or what was written: a set that grows. */
-struct set {
-    uint64_t *place;
-    uint32_t size, count;       /* size: a power of two, or 0 */
 };
 
 struct process {
@@ -70,9 +63,11 @@ struct got {
     int64_t birth;
 };
 
-/* A record that is left to recorder.py, and how many bytes of lines come before it: as telling.py unpacks it. */
-struct step {
-    uint32_t lines, record;
+/* What comes of a reading: as telling.py lays it out. */
+struct room {
+    struct stretch stretches[2 * SLOTS];
+    struct got gots[2 * SLOTS];
+    char lines[LINES];
 };
 
 /* The caller's, who keeps them. */
@@ -89,87 +84,9 @@ struct teller {
     struct set written;
     struct words names, heads, secrets, own;
     uint32_t opened, missing;   /* the events' codes */
-    uint32_t told;              /* records for which nobody was asked */
-    uint32_t line_count, stretch_count, step_count, got_count;
-    char *lines;
-    struct stretch *stretches;
-    struct step *steps;
-    struct got *gots;
+    struct room *room;          /* the caller's */
+    uint32_t line_bytes, stretch_count, got_count;
 };
-
-static uint64_t mix(uint64_t value)
-{
-    value = (value ^ value >> 33) * UINT64_C(0xff51afd7ed558ccd);
-    value = (value ^ value >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
-    return value ^ value >> 33;
-}
-
-static uint64_t hash(const char *text, uint32_t length, uint64_t seed)
-{
-    uint64_t value = mix(seed + length), word;
-    for (; length >= 8; text += 8, length -= 8) {
-        memcpy(&word, text, 8);
-        value = mix(value ^ word) + UINT64_C(0x9e3779b97f4a7c15);
-    }
-    word = 0;
-    memcpy(&word, text, length);
-    return mix(value ^ word);
-}
-
-/* --- sets */
-
-static int set_grow(struct set *set)
-{
-    uint32_t size = set->size ? 2 * set->size : 64;
-    uint64_t *place = calloc(size, sizeof *place);
-    if (!place)
-        return 0;
-    for (uint32_t n = 0; n < set->size; n++) {
-        if (!set->place[n])
-            continue;
-        uint32_t at = (uint32_t)set->place[n] & (size - 1);
-        while (place[at])
-            at = (at + 1) & (size - 1);
-        place[at] = set->place[n];
-    }
-    free(set->place);
-    set->place = place;
-    set->size = size;
-    return 1;
-}
-
-static int set_has(const struct set *set, uint64_t number)
-{
-    number += !number;
-    if (!set->size)
-        return 0;
-    for (uint32_t at = (uint32_t)number & (set->size - 1); set->place[at]; at = (at + 1) & (set->size - 1))
-        if (set->place[at] == number)
-            return 1;
-    return 0;
-}
-
-/* 0 without memory. */
-static int set_add(struct set *set, uint64_t number)
-{
-    number += !number;
-    if (set_has(set, number))
-        return 1;
-    if (4 * (uint64_t)set->count >= 3 * (uint64_t)set->size && !set_grow(set))
-        return 0;
-    uint32_t at = (uint32_t)number & (set->size - 1);
-    while (set->place[at])
-        at = (at + 1) & (set->size - 1);
-    set->place[at] = number;
-    set->count++;
-    return 1;
-}
-
-static void set_clear(struct set *set)
-{
-    free(set->place);
-    *set = (struct set){0};
-}
 
 /* --- what is known */
 
@@ -294,7 +211,7 @@ static int leads_to(const char *path, const struct record *record)
         return 0;
     int64_t birth = (int64_t)((uint64_t)found.stx_btime.tv_sec * UINT64_C(1000000000) + found.stx_btime.tv_nsec);
     return found.stx_ino == record->ino && found.stx_dev_major == record->major &&
-           found.stx_dev_minor == record->minor && (found.stx_mask & STATX_BTIME ? birth : 0) == record->birth;
+           found.stx_dev_minor == record->minor && ((found.stx_mask & STATX_BTIME) ? birth : 0) == record->birth;
 }
 
 static uint64_t number_of_file(uint64_t device, uint64_t ino, int64_t birth)
@@ -332,19 +249,19 @@ static char *put_path(char *at, const char *folder, uint32_t length, const char 
 
 static void note_got(struct teller *teller, const struct record *record)
 {
-    struct stretch *stretch = teller->stretch_count ? &teller->stretches[teller->stretch_count - 1] : NULL;
+    struct room *room = teller->room;
+    struct stretch *stretch = teller->stretch_count ? &room->stretches[teller->stretch_count - 1] : NULL;
     if (!stretch || stretch->process != record->process) {
-        stretch = &teller->stretches[teller->stretch_count++];
+        stretch = &room->stretches[teller->stretch_count++];
         *stretch = (struct stretch){.process = record->process, .lowest = record->result};
     }
     stretch->files++;
     stretch->lowest = record->result < stretch->lowest ? record->result : stretch->lowest;
-    struct got *got = &teller->gots[teller->got_count++];
-    *got = (struct got){makedev(record->major, record->minor), record->ino, record->birth};
+    room->gots[teller->got_count++] = (struct got){makedev(record->major, record->minor), record->ino, record->birth};
 }
 
 /* Tell of one record; 0 if that is left to others. */
-static int tell(struct teller *teller, const struct record *record, const char *name, uint32_t room)
+static int tell(struct teller *teller, const struct record *record, const char *name)
 {
     int found = record->result >= 0;
     if (found && (!S_ISREG(record->mode) || record->flags & O_PATH))
@@ -383,9 +300,10 @@ static int tell(struct teller *teller, const struct record *record, const char *
     }
     if (!set_has(&process->told, number)) {
         const char *texts = used + folder->used + folder->path;
-        if (room < folder->used_text + folder->path_text + 2 * length + NUMBERS || !set_add(&process->told, number))
+        if (LINES - teller->line_bytes < folder->used_text + folder->path_text + 2 * length + NUMBERS ||
+            !set_add(&process->told, number))
             return 0;
-        char *line = teller->lines + teller->line_count, *at = line;
+        char *line = teller->room->lines + teller->line_bytes, *at = line;
         uint32_t code = found ? teller->opened : teller->missing;
         at += sprintf(at, "[%u,%llu,%llu,%u,", code, (unsigned long long)record->begin,
                       (unsigned long long)record->end, record->process);
@@ -401,7 +319,7 @@ static int tell(struct teller *teller, const struct record *record, const char *
             at = put_path(at, texts, folder->used_text, last, length);
             at = put(at, ",false]\n", 8);
         }
-        teller->line_count += (uint32_t)(at - line);
+        teller->line_bytes += (uint32_t)(at - line);
     }
     if (found)
         note_got(teller, record);
@@ -410,11 +328,15 @@ static int tell(struct teller *teller, const struct record *record, const char *
 
 /* --- called by telling.py */
 
-/* A teller that knows nothing; `opened` and `missing` are the events' codes. NULL without memory. */
-struct teller *shark_teller(uint32_t opened, uint32_t missing)
+uint32_t shark_teller_room(void) { return sizeof(struct room); }
+
+/* A teller that knows nothing, with room for what comes of it; `opened` and `missing` are the events' codes. NULL without
+ * memory. */
+struct teller *shark_teller(struct room *room, uint32_t opened, uint32_t missing)
 {
     struct teller *teller = calloc(1, sizeof *teller);
     if (teller) {
+        teller->room = room;
         teller->opened = opened;
         teller->missing = missing;
     }
@@ -513,28 +435,19 @@ int shark_teller_written(struct teller *teller, uint64_t device, uint64_t ino, i
     return set_add(&teller->written, number_of_file(device, ino, birth));
 }
 
-/* Tell of `count` records, whose names are in `names`: lines go to `lines` (`room` bytes), which processes got files to
- * `stretches` and which ones to `gots`, and what is left to others to `steps`; each of these has room for as many as
- * there are records. `figures` becomes their counts, in this order. */
-void shark_teller_tell(struct teller *teller, const struct record *records, uint32_t count, const char *names,
-                       char *lines, uint32_t room, struct stretch *stretches, struct got *gots, struct step *steps,
-                       uint32_t *figures)
+/* Tell of records from number `from` on, whose names are in `names`, up to the first that is left to others: returns its
+ * number, `count` if there is none. `figures` becomes how many bytes of lines there are then, how many stretches of
+ * processes that got files, and how many of these. */
+uint32_t shark_teller_tell(struct teller *teller, const struct record *records, const char *names, uint32_t from,
+                           uint32_t count, uint32_t *figures)
 {
-    teller->lines = lines;
-    teller->stretches = stretches;
-    teller->gots = gots;
-    teller->steps = steps;
-    teller->line_count = teller->stretch_count = teller->got_count = teller->step_count = 0;
-    for (uint32_t n = 0; n < count; n++) {
-        if (tell(teller, &records[n], names + records[n].path, room - teller->line_count))
-            teller->told++;
-        else
-            teller->steps[teller->step_count++] = (struct step){teller->line_count, n};
-    }
-    figures[0] = teller->line_count;
+    teller->line_bytes = teller->stretch_count = teller->got_count = 0;
+    while (from < count && tell(teller, &records[from], names + records[from].path))
+        from++;
+    figures[0] = teller->line_bytes;
     figures[1] = teller->stretch_count;
     figures[2] = teller->got_count;
-    figures[3] = teller->step_count;
+    return from;
 }
 
 void shark_teller_close(struct teller *teller)

@@ -26,13 +26,12 @@ if TYPE_CHECKING:
     from shark.capture.tasks import Process
     from shark.values import FileId
 
-_LINES: Final = 1 << 20
-"""Bytes: some thousand lines. What finds no room is told of one by one."""
-
 _STRETCH: Final = struct.Struct("=IIq")
 _GOT: Final = struct.Struct("=QQq")
 _NUMBERS: Final = struct.Struct("=QQ8x")
-_STEP: Final = struct.Struct("=II")
+_GOTS: Final = ROOM * _STRETCH.size
+_LINES: Final = _GOTS + ROOM * _GOT.size
+"""Where they begin in struct room of teller.c."""
 _WITHIN, _HEADS, _SECRETS, _OWN = range(4)
 _FOLDERS, _TOLD = 1, 2
 _SPECIAL: Final = (b"", b".", b"..")
@@ -50,13 +49,13 @@ class Telling:
         self._ring = ring
         self._lines = lines
         self._keeper = keeper
-        self._teller = native.teller(EVENT_TYPES.index(Opened), EVENT_TYPES.index(Missing))
+        self._room = mmap.mmap(-1, native.room())
+        self._address = ctypes.c_char.from_buffer(self._room)
+        codes = EVENT_TYPES.index(Opened), EVENT_TYPES.index(Missing)
+        self._teller = native.teller(ctypes.addressof(self._address), *codes)
         if not self._teller:
             raise MemoryError
-        sizes = _LINES, ROOM * _STRETCH.size, ROOM * _GOT.size, ROOM * _STEP.size
-        self._mapped = [mmap.mmap(-1, size) for size in sizes]
-        self._buffers = [ctypes.addressof(ctypes.c_char.from_buffer(one)) for one in self._mapped]
-        self._figures = (ctypes.c_uint32 * 4)()
+        self._figures = (ctypes.c_uint32 * 3)()
         self._words: dict[int, bytes] = {}  # the teller has their addresses
         self._set(_WITHIN, b"".join(word + b"\0" for word in lines.within))
         self._set(_HEADS, b"".join(word + b"\0" for word in lines.heads))
@@ -134,33 +133,26 @@ class Telling:
         if not count:
             return
         self._set(_SECRETS, b"".join(secret + b"\0" for secret in self._lines.secrets()))
-        lines, stretches, gots, steps = self._buffers
-        figures = self._figures
-        self._native.tell(
-            self._teller, self._ring.records, count, self._ring.names, lines, _LINES, stretches, gots, steps,
-            ctypes.addressof(figures),
-        )  # fmt: skip
-        written, _, got, step_count = figures
-        if got:
-            self._note(processes, figures[1], got)
-        text = self._mapped[0]
-        position = 0
-        for before, n in _STEP.iter_unpack(self._mapped[3][: step_count * _STEP.size]):
-            if before > position:
-                self._lines.write(text[position:before])
-                position = before
-            self._at = n
-            yield self._ring.record(n)
-        if written > position:
-            self._lines.write(text[position:written])
+        tell, figures, n = self._native.tell, self._figures, 0
+        while n < count:
+            n = tell(self._teller, self._ring.records, self._ring.names, n, count, ctypes.addressof(figures))
+            lines, stretches, got = figures
+            if got:
+                self._note(processes, stretches, got)
+            if lines:
+                self._lines.write(self._room[_LINES : _LINES + lines])
+            if n < count:
+                self._at = n
+                yield self._ring.record(n)
+                n += 1
         self._ring.told()
 
     def _note(self, processes: dict[int, Process], stretches: int, count: int) -> None:
         """Let the others know who got which files."""
-        gots = self._mapped[2][: count * _GOT.size]
+        gots = self._room[_GOTS : _GOTS + count * _GOT.size]
         self._keeper.read(_GOT.iter_unpack(gots))
         position = 0
-        for number, files, lowest in _STRETCH.iter_unpack(self._mapped[1][: stretches * _STRETCH.size]):
+        for number, files, lowest in _STRETCH.iter_unpack(self._room[: stretches * _STRETCH.size]):
             holds = processes[number].holds
             end = position + files * _GOT.size
             holds.shown = None

@@ -14,6 +14,7 @@ HEAD = 64
 """RING_HEAD of layout.h."""
 
 STATX = 128
+BASE = 384
 
 
 def library() -> native.Native:
@@ -79,9 +80,19 @@ class Writer:
         return True
 
     def complete(
-        self, name: bytes, result: int, stat: bytes = b"", which: int = 0, flags: int = 0, dirfd: int = -100
+        self,
+        name: bytes,
+        result: int,
+        stat: bytes = b"",
+        which: int = 0,
+        flags: int = 0,
+        dirfd: int = -100,
+        base: bytes = b"",
     ) -> None:
-        """Complete the open, with these flags, that was begun as number `which` of those under way."""
+        """Complete the open, with these flags, that was begun as number `which` of those under way.
+
+        `base` is the state of the directory that the name starts from.
+        """
         offset = self.slots.pop(which)
         view = self.ring._map
         view[offset + layout.PATH : offset + layout.PATH + len(name)] = name
@@ -90,7 +101,8 @@ class Writer:
         struct.pack_into("=Q", view, offset + 24, self._tick(1))
         struct.pack_into("=q", view, offset + layout.RESULT, result)
         struct.pack_into("=QQQ", view, offset + 64, dirfd & 0xFFFFFFFF, 0, flags)  # rdi, rsi, rdx
-        struct.pack_into("=ii", view, offset + 104, 0 if result >= 0 else -1, -1)
+        view[offset + BASE : offset + BASE + len(base)] = base
+        struct.pack_into("=ii", view, offset + 104, 0 if result >= 0 else -1, 0 if base else -1)
         struct.pack_into("=I", view, offset, layout.COMPLETE)
 
     def _tick(self, count: int) -> int:

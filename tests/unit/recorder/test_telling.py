@@ -1,0 +1,410 @@
+"""The teller: what is usual becomes the lines that the journal would have written, and nothing else does."""
+
+from __future__ import annotations
+
+import os
+import random
+import struct
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shark.capture import kernel
+from shark.capture.journal import line_of
+from shark.capture.lines import Lines
+from shark.capture.preimage import Hashed, Keeper
+from shark.content import suspicion
+from shark.content.concealing import Concealer
+from shark.events import READ, WRITE, Missing, Opened, Sighting
+from shark.recorder import layout
+from shark.recorder.ring import Record
+from shark.recorder.telling import Telling
+from shark.values import FileId, Stat
+
+from . import rings
+from .rings import Writer
+
+PROCESS = 7
+PLAIN = frozenset(range(ord(" "), 127)) - set(b'"\\')
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+
+
+def raw(stat: Stat) -> bytes:
+    """A state as the kernel gives it to the stub (struct statx)."""
+    birth, mtime = divmod(stat.id.birth, 10**9), divmod(stat.mtime, 10**9)
+    return struct.pack(
+        "=IIQIIIHHQQQQqIiqIiqIiqIiIIII",
+        *(0xFFF, 4096, 0, stat.nlink, 0, 0, stat.mode, 0, stat.id.ino, stat.size, 0, 0),
+        *(0, 0, 0, *birth, 0, 0, 0, 0, *mtime, 0),
+        *(0, 0, os.major(stat.id.dev), os.minor(stat.id.dev)),
+    ).ljust(256, b"\0")
+
+
+class Bench:
+    """A teller with a ring to read, a folder of files, and the lines that it has written."""
+
+    def __init__(self, folder: Path, environ: dict[str, str] | None = None) -> None:
+        self.folder = os.fsencode(folder.resolve())
+        self.ring = rings.made(folder)
+        self.keeper = Keeper(lambda fd: Hashed("", ""))
+        self.written: list[bytes] = []
+        concealer = Concealer(environ or {})
+        lines = Lines(
+            lambda: True, self.written.append, concealer.secrets, concealer.is_harmless,
+            tuple(suspicion.WITHIN), suspicion.HEADS, b".values",
+        )  # fmt: skip
+        self.telling = Telling(self.ring._native, self.ring, lines, self.keeper)
+        self.telling.add(PROCESS)
+        self.writer = Writer(self.ring, PROCESS)
+        self.holds = SimpleNamespace(shown={}, may_read=False, read=set())
+        self.serial = 0
+
+    def close(self) -> None:
+        """End both."""
+        self.telling.close()
+        self.ring.close()
+
+    def path(self, name: str) -> bytes:
+        """The path of a new file of one byte, or of one that is there."""
+        path = os.path.join(self.folder, os.fsencode(name))
+        if not os.path.exists(path):
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "wb") as file:
+                file.write(b"1")
+        return path
+
+    def open(self, name: bytes, stat: Stat | None = None, *, writer: Writer | None = None, **how: Any) -> None:
+        """Record an open of a file with this state, or of one that is not there; the reader drops no repetition."""
+        self.ring.forget(files=True, names=True)
+        writer = writer or self.writer
+        while not writer.begin():
+            pass
+        writer.complete(name, -2 if stat is None else 3, b"" if stat is None else raw(stat), **how)
+
+    def untold(self) -> list[Record]:
+        """Read; returns the records that are left to others."""
+        processes: Any = {PROCESS: SimpleNamespace(holds=self.holds)}
+        return list(self.telling.untold(processes))
+
+    def lines(self) -> list[bytes]:
+        """What was written since the last time, line by line."""
+        text = b"".join(self.written)
+        self.written.clear()
+        return text.splitlines(keepends=True)
+
+    def know(self, path: bytes, here: bytes = b"", directory: bytes | None = None) -> None:
+        """Have the directory of an absolute path learned, by an open in it that nobody has made before."""
+        self.serial += 1
+        folder = os.path.dirname(path)
+        name = b"%b/first%d" % (folder, self.serial)
+        self.learn(name, name, folder if directory is None else directory, here)
+
+    def learn(self, name: bytes, used: bytes, directory: bytes, here: bytes = b"") -> None:
+        """Have learned what a name's directory is called."""
+        self.open(name)
+        found = [record.name for record in self.telling.untold({}) if self._is_learned(record, used, directory, here)]
+        assert found == [name]
+        assert self.lines() == []
+
+    def _is_learned(self, record: Record, used: bytes, directory: bytes, here: bytes) -> bool:
+        self.telling.learn(record, used, directory, here)  # while its turn is on, as recorder.py does
+        return True
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """A teller that knows nothing yet."""
+    made = Bench(tmp_path)
+    yield made
+    made.close()
+
+
+def seen(path: bytes) -> Stat:
+    """A file's state."""
+    found = kernel.statx(path)
+    assert found is not None
+    return found
+
+
+def test_a_file_in_a_known_directory(bench: Bench) -> None:
+    """Its line is the one that the journal writes for the event, and who must know of it does."""
+    path = bench.path("d/a file")
+    stat = seen(path)
+    bench.open(path, stat)
+    assert [record.name for record in bench.untold()] == [path]  # nobody knows its directory
+    bench.know(path)
+    bench.open(path, stat)
+    assert bench.untold() == []
+    [line] = bench.lines()
+    begin, end = eval(line[1:-2].replace(b"false", b"False").replace(b"null", b"None"))[1:3]
+    event = Opened(begin, end, PROCESS, READ, Sighting(path, path, stat), False, False, False, None, "open")
+    assert line == line_of(event)
+    assert (bench.holds.read, bench.holds.may_read, bench.holds.shown) == ({stat.id[:2]}, True, None)
+    assert bench.keeper.needed(stat, discards=True)  # it was read
+    assert bench.telling.lowest == {PROCESS: 3}
+
+
+def test_a_missing_file(bench: Bench) -> None:
+    """The same for what is not there, by the name as it is shown."""
+    bench.learn(b"x/../y/first", b"/here/y/first", b"", b"/here")
+    bench.open(b"x/../y/other")
+    assert bench.untold() == []
+    [line] = bench.lines()
+    begin, end = map(int, line.split(b",")[1:3])
+    assert line == line_of(Missing(begin, end, PROCESS, b"/here/y/other", False))
+    assert (bench.holds.read, bench.telling.lowest) == (set(), {})
+
+
+def test_other_names_of_a_directory(bench: Bench) -> None:
+    """A relative name, and one by a symbolic link: shown as used, with the true path beside it."""
+    path = bench.path("true/ü/file")
+    folder, stat = os.path.dirname(path), seen(path)
+    os.symlink(folder, os.path.join(bench.folder, b"link"))
+    used = os.path.join(bench.folder, b"link/file")
+    bench.learn(b"link/first", os.path.join(bench.folder, b"link/first"), folder, bench.folder)
+    bench.open(b"link/file", stat)
+    assert bench.untold() == []
+    [line] = bench.lines()
+    begin, end = map(int, line.split(b",")[1:3])
+    event = Opened(begin, end, PROCESS, READ, Sighting(path, used, stat), False, False, False, None, "open")
+    assert line == line_of(event)
+
+
+def test_from_a_directory(bench: Bench) -> None:
+    """A name that starts from a descriptor is known by which directory that was, not by its number."""
+    path = bench.path("d/file")
+    stat, base = seen(path), seen(os.path.dirname(path))
+    bench.open(b"file", stat, dirfd=5, base=raw(base))
+    records = []
+    for record in bench.telling.untold({}):
+        records.append(record)
+        bench.telling.learn(record, path, os.path.dirname(path), b"")
+    assert [record.base for record in records] == [base.id]
+    for which, told in ((base, 1), (seen(bench.folder), 0)):
+        bench.open(b"file", stat, dirfd=6, base=raw(which))
+        assert (len(bench.untold()), len(bench.lines())) == (1 - told, told)
+
+
+def test_what_is_told_once(bench: Bench) -> None:
+    """The same of the same process is no line again; another state, another process and a new beginning are."""
+    path = bench.path("file")
+    stat = seen(path)
+    bench.know(path)
+    others = Writer(bench.ring, PROCESS + 1)
+    for what, lines in ((stat, 1), (stat, 0), (None, 1), (None, 0), (stat._replace(size=9), 1), (stat, 0)):
+        bench.open(path, what)
+        assert bench.untold() == []
+        assert len(bench.lines()) == lines
+    bench.telling.forget(told=True)
+    bench.know(path)
+    bench.open(path, stat)
+    assert (bench.untold(), len(bench.lines())) == ([], 1)
+    bench.open(path, stat, writer=others)
+    assert (len(bench.untold()), len(bench.lines())) == (1, 0)  # of a process that nobody has named
+
+
+def test_many(bench: Bench) -> None:
+    """Thousands of names in thousands of directories: each told once, whatever had to be forgotten."""
+    names = [b"/none/%d/%d" % (n % 5000, n) for n in range(10_000)]
+    told = left = 0
+    for turn in range(2):
+        for name in names:
+            bench.open(name)
+            for record in bench.telling.untold({}):
+                bench.telling.learn(record, record.name, b"", b"")
+                left += 1
+        told += len(bench.lines())
+        if not turn:
+            assert told + left == len(names)
+            assert told > 1000
+    assert told <= len(names)
+
+
+@pytest.mark.parametrize(
+    "name", ["ghp_0123456789abcdefghijABCDEFGHIJ456789", "a.values", 'quo"te', "back\\slash", "tab\t", "ümlaut", "\x7f"]
+)
+def test_unusual_names(bench: Bench, name: str) -> None:
+    """What may be a secret, is shark's own or cannot stand in JSON as it is, is left to others."""
+    path = bench.path(f"d/{name}")
+    bench.know(path)
+    bench.open(path, seen(path))
+    assert [record.name for record in bench.untold()] == [path]
+    assert bench.lines() == []
+
+
+@pytest.mark.parametrize("name", [b"", b".", b"..", b"d/"])
+def test_special_names(bench: Bench, name: bytes) -> None:
+    """A directory is no file in itself."""
+    bench.know(bench.path("d/file"))
+    bench.open(bench.folder + b"/d/" + name, seen(bench.path("d/file")))
+    assert (len(bench.untold()), bench.lines()) == (1, [])
+
+
+WORDS = st.one_of(
+    st.sampled_from(sorted(suspicion.WITHIN | set(suspicion.HEADS))), st.text("abAZ09", max_size=20).map(str.encode)
+)
+JOINTS = st.sampled_from([b"_", b"-", b".", b":", b" ", b""])
+NAMES = st.one_of(
+    st.binary(min_size=1, max_size=60),
+    st.builds(lambda joint, words: joint.join(words), JOINTS, st.lists(WORDS, min_size=1, max_size=6)),
+)
+
+
+@unhurried
+@given(st.lists(NAMES, max_size=20))
+def test_which_names(tmp_path: Path, names: list[bytes]) -> None:
+    """Exactly those are told of that are short or, by suspicion.py, hold no credential, and that JSON takes as is."""
+    with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
+        bench = Bench(Path(folder))
+        bench.know(b"/nowhere/x")
+        for name in set(names):
+            if b"/" in name or b"\0" in name:
+                continue
+            plain = 0 < len(name) < 256 and PLAIN.issuperset(name) and name not in (b".", b"..")
+            harmless = len(name) < 20 or not suspicion.holds_mark(name)
+            bench.open(b"/nowhere/" + name)
+            left = [record.name for record in bench.untold()]
+            assert left == ([] if plain and harmless and not name.endswith(b".values") else [b"/nowhere/" + name])
+        bench.close()
+
+
+def test_secrets(tmp_path: Path) -> None:
+    """What a variable holds as a secret stands in no line, wherever in a path it is."""
+    bench = Bench(tmp_path, {"DB_PASSWORD": "hunter2-hunter2"})
+    inside, beside = bench.path("hunter2-hunter2/a"), bench.path("d/b hunter2-hunter2")
+    bench.know(inside)
+    bench.know(beside)
+    for path in (inside, beside):
+        bench.open(path, seen(path))
+        bench.open(path)
+    assert [record.name for record in bench.untold()] == [inside, inside, beside, beside]
+    assert bench.lines() == []
+    bench.close()
+
+
+def test_another_file(bench: Bench) -> None:
+    """Where the name leads to another file by now, or to a link, somebody must look."""
+    path = bench.path("d/file")
+    bench.know(path)
+    stat = seen(path)
+    for other in (
+        stat._replace(id=stat.id._replace(ino=stat.id.ino + 1)),
+        stat._replace(id=stat.id._replace(birth=stat.id.birth + 1)),
+        stat._replace(id=FileId(os.makedev(99, 1), stat.id.ino, stat.id.birth)),
+        stat._replace(mode=0o040755),
+        stat._replace(mode=0o020666),
+    ):
+        bench.open(path, other)
+        assert (len(bench.untold()), bench.lines()) == (1, [])
+    os.symlink(path, os.path.join(bench.folder, b"d/link"))
+    bench.open(os.path.join(bench.folder, b"d/link"), stat)
+    assert (len(bench.untold()), bench.lines()) == (1, [])
+    bench.open(path, stat, flags=os.O_PATH)
+    assert (len(bench.untold()), bench.lines()) == (1, [])
+
+
+def test_a_written_file(bench: Bench) -> None:
+    """What the run writes to is told of where its versions are known: before the teller was there, and after."""
+    path = bench.path("d/file")
+    stat = seen(path)
+    bench.know(path)
+    bench.keeper.opened(stat, READ, emptied=False)
+    bench.open(path, stat)
+    assert (bench.untold(), len(bench.lines())) == ([], 1)
+    bench.keeper.opened(stat, WRITE, emptied=False)
+    bench.open(path, stat._replace(size=3))
+    assert (len(bench.untold()), bench.lines()) == (1, [])
+    other = Telling(bench.ring._native, bench.ring, bench.telling._lines, bench.keeper)
+    other.add(PROCESS)
+    bench.telling, before = other, bench.telling
+    before.close()
+    bench.know(path)
+    bench.open(path, stat._replace(size=4))
+    assert (len(bench.untold()), bench.lines()) == (1, [])
+
+
+def test_forgetting(bench: Bench) -> None:
+    """Names may mean something else: then nothing that was learned counts, nor where a process is."""
+    path = bench.path("d/file")
+    bench.know(path)
+    bench.learn(b"first", bench.folder + b"/d/first", bench.folder + b"/d", bench.folder + b"/d")
+    bench.telling.forget()
+    for n, name in enumerate((path, b"file", path + b"2", b"file2")):
+        bench.open(name, seen(path) if n < 2 else None)
+    assert [record.name for record in bench.untold()] == [path, b"file", path + b"2", b"file2"]
+    assert bench.lines() == []
+
+
+def test_a_process_that_is_gone(bench: Bench) -> None:
+    """Nothing is told of it any more, and another one of its number begins anew."""
+    path = bench.path("d/file")
+    bench.know(path)
+    bench.open(path, seen(path))
+    assert (bench.untold(), len(bench.lines())) == ([], 1)
+    bench.telling.remove(PROCESS)
+    bench.open(path)
+    assert (len(bench.untold()), bench.lines()) == (1, [])
+    bench.telling.add(PROCESS)
+    bench.open(path, seen(path))
+    assert (bench.untold(), len(bench.lines())) == ([], 1)
+
+
+@pytest.mark.parametrize("path", [b"/proc/self/first", b"/dev/fd/first", b"/proc/1/first"])
+def test_names_of_a_threads_own(bench: Bench, path: bytes) -> None:
+    """Below /proc and /dev nothing is learned: there the same name means something else to each."""
+    bench.know(path)
+    bench.open(os.path.dirname(path) + b"/other")
+    assert len(bench.untold()) == 1
+
+
+def test_order(bench: Bench) -> None:
+    """Lines are written before the records after them are told of, and in their order."""
+    known, unknown = b"/known/%d", b"/unknown/%d"
+    bench.know(known % 0)
+    for n in range(8):
+        bench.open((unknown if n in (2, 3, 6) else known) % n)
+    left = [(record.name, len(b"".join(bench.written).splitlines())) for record in bench.telling.untold({})]
+    assert left == [(unknown % 2, 2), (unknown % 3, 2), (unknown % 6, 4)]
+    assert len(bench.lines()) == 5
+
+
+def test_no_room(bench: Bench) -> None:
+    """Of more lines than there is room for, one is left to others, and then there is room again."""
+    folder = bench.folder + b"/" + b"/".join([b"d" * 200] * 3)
+    bench.learn(b"first", folder + b"/first", folder, b"/short")
+    count = layout.SLOTS - 3
+    for n in range(count):
+        bench.open(b"%d" % n)
+    left = len(bench.untold())
+    lines = bench.lines()
+    assert left + len(lines) == count
+    assert 0 < left < 10
+
+
+@settings(unhurried, max_examples=15)
+@given(st.integers(0, 1 << 32))
+def test_noise(tmp_path: Path, seed: int) -> None:
+    """Records of noise with names of all kinds, in directories that are known and not, harm nobody."""
+    noise = random.Random(seed)
+    with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
+        bench = Bench(Path(folder))
+        bench.know(bench.path("d/file"))
+        bench.learn(b"first", bench.folder + b"/d/first", bench.folder + b"/d", bench.folder + b"/d")
+        for _ in range(40):
+            name = noise.choice([b"", bench.folder + b"/d/", b"x/", b"/"]) + noise.randbytes(noise.randrange(40))
+            while not bench.writer.begin():
+                pass
+            state = noise.choice([noise.randbytes(256), raw(seen(bench.path("d/file")))])
+            result = noise.choice([-2, 3, -(1 << 62), (1 << 31) - 1])
+            bench.writer.complete(name, result, state, flags=noise.getrandbits(32), dirfd=noise.choice([-100, 3]))
+        bench.untold()
+        for line in bench.lines():
+            assert line.startswith(b"[")
+            assert line.endswith(b"]\n")
+        bench.close()
