@@ -31,6 +31,9 @@ _CLONE_VFORK: Final = 0x4000
 _FAILURES: Final = 8
 """After so many processes that the recorder could not be brought into, it is not tried any more."""
 
+_ALL: Final = 0x7FFFFFFF
+"""No descriptor has a higher number."""
+
 _TURNS: Final = 64
 """At each such reading it is asked whether the ring was damaged."""
 
@@ -248,7 +251,12 @@ class Recorder:
             space.describe_if_there()
 
     def _watched(self, process: Process) -> int:
-        """The number of a descriptor at or below which an opening is to be looked at while the process stands still."""
+        """The number of a descriptor at or below which an opening is to be looked at while the process stands still.
+
+        A shell opens files for others: each is looked at, but what it does not find, as its loader does, is not.
+        """
+        if process.holds.shell:
+            return _ALL
         if self._s.holdings.trusts(process):
             return -1
         return max(process.holds.writing, default=-1)

@@ -47,7 +47,7 @@ class Tiering:
     def is_taken(self, task: Task) -> bool:
         """At the entry of an open for reading, of a thread of a native process: whether the recorder sees to it."""
         process = task.process
-        if process.never_hot or process.holds.shell:
+        if process.never_hot:
             return False
         process.opens += 1
         if process.hot is None and not self._is_due(process):
