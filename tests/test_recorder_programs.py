@@ -249,3 +249,32 @@ def test_memory_limit_of_a_group(world: World) -> None:
     finally:
         world.settle()
         group.rmdir()
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_a_shell_that_looks_in_vain(world: World, shell: str) -> None:
+    """Its loader looks for libraries where none are: that stops it no more; what it opens itself is seen as ever."""
+    need(shell)
+    where = ":".join(f"{world.work}/lib{n}" for n in range(4))
+    script = (
+        "read x < in; cat < in2 > out; while read y; do echo $x $y; done < in3 >> out; cat fifo & echo > fifo; wait"
+    )
+    runs = {}
+    for mode in ("filter", "recorder"):
+        argv = [shell, "-c", script]
+        run = runs[mode] = world.run(argv, mode=mode, env={"LD_LIBRARY_PATH": where})
+        assert run.status == 0
+        assert run.inputs("out").keys() == ALL
+        (world.work / "out").unlink()
+    plain, hot = runs["filter"], runs["recorder"]
+    assert hot.missing == plain.missing
+    assert len(plain.missing) > 20
+    assert idle(hot) == idle(plain) == {"in2", "out"}
+    assert hot.record["traced"]["stops"] < plain.record["traced"]["stops"] - len(plain.missing)
+
+
+def idle(run: Run) -> set[str]:
+    """What below the working directory a shell opened for others only."""
+    files = {file["n"]: file["path"] for file in run.record["files"]}
+    named = (run.name(files[edge["file"]]) for edge in run.record["edges"] if edge.get("idle"))
+    return {name for name in named if name is not None}

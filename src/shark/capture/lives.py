@@ -222,7 +222,8 @@ class Lives:
         task = self._outlive(task, former)
         process.image = look.program(tid)
         process.seen.clear()
-        process.opens, process.never_hot = 0, process.filtered
+        process.opens = process.vain = 0
+        process.never_hot = process.filtered
         if s.recorder is not None:
             s.recorder.executed(process)
         first, process.started = not process.started, True

@@ -206,6 +206,7 @@ def _failed(s: Supervisor, task: Task, result: int, dirfd: int, name: bytes, beg
         if s.on_block is not None and number.isdigit():
             s.on_block(process, int(number))
         return None
+    process.vain += 1
     used = s.places.used(task, dirfd, name)
     if used in process.seen or not used.startswith(b"/"):
         return None

@@ -101,6 +101,7 @@ class Process:
         "tids",
         "usage",
         "usage_before",
+        "vain",
     )
 
     def __init__(self, number: int, pid: int, parent: Process | None = None) -> None:
@@ -121,6 +122,7 @@ class Process:
         self.image = b""  # the path of the file that it executes; b"" when that is hidden
         self.program: object = None  # the version of the file that it executes
         self.opens = 0  # how often it has stopped at an open for reading
+        self.vain = 0  # how often there was nothing to open
         self.hot: Space | None = None  # where the recorder lies in its memory
         self.guest_of: Space | None = None  # the hot process's memory that it lives in until its exec (vfork)
         self.never_hot = False  # keeps its plain stops until its next exec

@@ -63,9 +63,12 @@ class Tiering:
         return recorder.heat(task)
 
     def _is_due(self, process: Process) -> bool:
-        if process.opens >= self._threshold // 2:
+        opens = process.opens
+        if process.holds.shell and self._threshold > 1:
+            opens = process.vain  # only these do not stop it any more, and each of its children takes a moment longer
+        if opens >= self._threshold // 2:
             self._likely = True
-        return process.opens >= self._threshold or process.program in self._programs
+        return opens >= self._threshold or process.program in self._programs
 
     def prepare(self) -> bool:
         """In a moment without a stop, get a part of the recorder ready; True if there was one.

@@ -51,3 +51,15 @@ def test_a_process_is_due() -> None:
     for process.opens in range(1, 5):
         due.append(tiering._is_due(process))
     assert due == [False, False, True, True]
+
+
+def test_a_shell_is_due() -> None:
+    """When it has looked for so many files in vain: only those would not stop it any more; or if all shall be hot."""
+    process = Process(1, 1)
+    process.holds.shell = True
+    careful, eager = Tiering(None, str, 3), Tiering(None, str, 1)  # type: ignore[arg-type]
+    process.opens, process.vain = 100, 2
+    assert not careful._is_due(process)
+    assert eager._is_due(process)
+    process.vain = 3
+    assert careful._is_due(process)
