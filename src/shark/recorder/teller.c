@@ -25,7 +25,7 @@
 
 #define FOLDERS 4096            /* places for directories: they are all forgotten when three quarters are taken */
 #define LONGEST 8192            /* bytes of a directory's names, together */
-#define NUMBERS 200             /* more than what the numbers and the rest of a line take */
+#define NUMBERS 300             /* more than what the numbers and the rest of a line take */
 #define LINES (1 << 20)         /* bytes: some thousand lines; what finds no room is left to others */
 #define LEAST_SECRET 20         /* shorter names have no credential's shape (concealing.py) */
 #define LONG_WORD 15            /* longer words may be one if they begin as credentials do (suspicion.py) */
@@ -260,67 +260,94 @@ static void note_got(struct teller *teller, const struct record *record)
     room->gots[teller->got_count++] = (struct got){makedev(record->major, record->minor), record->ino, record->birth};
 }
 
+/* The last part of a name, and the directory before it. */
+struct place {
+    const struct folder *folder;
+    const char *last;
+    uint32_t length;
+};
+
+/* Where a record's file lies; 0 if that is to be asked, or its name is unusual. */
+static int find(struct teller *teller, const struct process *process, const struct record *record, const char *name,
+                struct place *place)
+{
+    struct start start;
+    if (!record->length || !start_of(process, record, name, &start))
+        return 0;
+    const char *slash = memrchr(name, '/', record->length);
+    place->last = slash ? slash + 1 : name;
+    place->length = record->length - (uint32_t)(place->last - name);
+    place->folder = folder_at(teller, &start, name, slash ? (uint32_t)(slash - name) : 0);
+    return place->folder->hash && is_simple(teller, place->last, place->length);
+}
+
+/* A path in `to`, with NUL: `folder`, a slash, and the last part. Returns how long it is. */
+static uint32_t join(char *to, const char *folder, uint32_t length, const struct place *place)
+{
+    char *end = put(to, folder, length);
+    *end++ = '/';
+    end = put(end, place->last, place->length);
+    *end = 0;
+    return (uint32_t)(end - to);
+}
+
+/* Write a record's line; 0 if there is no room. */
+static int put_line(struct teller *teller, const struct record *record, const struct place *place)
+{
+    const struct folder *folder = place->folder;
+    const char *used = folder->text + folder->name + folder->used + folder->path, *last = place->last;
+    if (LINES - teller->line_bytes < folder->used_text + folder->path_text + 2 * place->length + NUMBERS)
+        return 0;
+    char *line = teller->room->lines + teller->line_bytes, *at = line;
+    unsigned long long begin = record->begin, end = record->end;
+    if (record->result < 0) {
+        at += sprintf(at, "[%u,%llu,%llu,%u,", teller->missing, begin, end, record->process);
+        at = put_path(at, used, folder->used_text, last, place->length);
+        at = put(at, ",false]\n", 8);
+    } else {
+        at += sprintf(at, "[%u,%llu,%llu,%u,1,[", teller->opened, begin, end, record->process);
+        at = put_path(at, used + folder->used_text, folder->path_text, last, place->length);
+        *at++ = ',';
+        at = put_path(at, used, folder->used_text, last, place->length);
+        at += sprintf(at, ",[[%llu,%llu,%lld],%u,%llu,%lld,%u]],false,false,false,null,\"open\"]\n",
+                      (unsigned long long)makedev(record->major, record->minor), (unsigned long long)record->ino,
+                      (long long)record->birth, record->mode, (unsigned long long)record->size,
+                      (long long)record->mtime, record->nlink);
+    }
+    teller->line_bytes += (uint32_t)(at - line);
+    return 1;
+}
+
+/* Whether the run has written to the file. */
+static int is_written(const struct teller *teller, const struct record *record)
+{
+    uint64_t device = makedev(record->major, record->minor);
+    return teller->written.count && set_has(&teller->written, number_of_file(device, record->ino, record->birth));
+}
+
 /* Tell of one record; 0 if that is left to others. */
 static int tell(struct teller *teller, const struct record *record, const char *name)
 {
     int found = record->result >= 0;
-    if (found && (!S_ISREG(record->mode) || record->flags & O_PATH))
-        return 0;
     struct process *process = process_of(teller, record->process);
-    struct start start;
-    if (!process || !record->length || !start_of(process, record, name, &start))
+    struct place place;
+    if (!process || (found && (!S_ISREG(record->mode) || record->flags & O_PATH || is_written(teller, record))))
         return 0;
-    const char *slash = memrchr(name, '/', record->length);
-    uint32_t before = slash ? (uint32_t)(slash - name) : 0;
-    const char *last = slash ? slash + 1 : name;
-    uint32_t length = record->length - (uint32_t)(last - name);
-    const struct folder *folder = folder_at(teller, &start, name, before);
-    if (!folder->hash || (found && !folder->has_path) || !is_simple(teller, last, length))
-        return 0;
-    uint64_t device = makedev(record->major, record->minor);
-    if (found && teller->written.count &&
-        set_has(&teller->written, number_of_file(device, record->ino, record->birth)))
+    if (!find(teller, process, record, name, &place) || (found && !place.folder->has_path))
         return 0;
     char path[LONGEST + 512];
-    const char *used = folder->text + folder->name;
-    char *end = put(path, used, folder->used);
-    *end++ = '/';
-    end = put(end, last, length);
-    uint32_t whole = (uint32_t)(end - path);
-    uint64_t number = number_of(path, whole, record);
-    if (holds_secret(teller, path, whole))
+    const char *used = place.folder->text + place.folder->name;
+    uint32_t length = join(path, used, place.folder->used, &place);
+    uint64_t number = number_of(path, length, record);
+    if (holds_secret(teller, path, length))
         return 0;
     if (found) {
-        end = put(path, used + folder->used, folder->path);
-        *end++ = '/';
-        end = put(end, last, length);
-        *end = 0;
-        if (!leads_to(path, record) || holds_secret(teller, path, (size_t)(end - path)))
+        length = join(path, used + place.folder->used, place.folder->path, &place);
+        if (!leads_to(path, record) || holds_secret(teller, path, length))
             return 0;
     }
-    if (!set_has(&process->told, number)) {
-        const char *texts = used + folder->used + folder->path;
-        if (LINES - teller->line_bytes < folder->used_text + folder->path_text + 2 * length + NUMBERS ||
-            !set_add(&process->told, number))
-            return 0;
-        char *line = teller->room->lines + teller->line_bytes, *at = line;
-        uint32_t code = found ? teller->opened : teller->missing;
-        at += sprintf(at, "[%u,%llu,%llu,%u,", code, (unsigned long long)record->begin,
-                      (unsigned long long)record->end, record->process);
-        if (found) {
-            at = put(at, "1,[", 3);
-            at = put_path(at, texts + folder->used_text, folder->path_text, last, length);
-            *at++ = ',';
-            at = put_path(at, texts, folder->used_text, last, length);
-            at += sprintf(at, ",[[%llu,%llu,%lld],%u,%llu,%lld,%u]],false,false,false,null,\"open\"]\n",
-                          (unsigned long long)device, (unsigned long long)record->ino, (long long)record->birth,
-                          record->mode, (unsigned long long)record->size, (long long)record->mtime, record->nlink);
-        } else {
-            at = put_path(at, texts, folder->used_text, last, length);
-            at = put(at, ",false]\n", 8);
-        }
-        teller->line_bytes += (uint32_t)(at - line);
-    }
+    if (!set_has(&process->told, number) && (!put_line(teller, record, &place) || !set_add(&process->told, number)))
+        return 0;
     if (found)
         note_got(teller, record);
     return 1;

@@ -87,7 +87,8 @@ class Telling:
         self._native.teller_forget(self._teller, _FOLDERS | (_TOLD if told else 0))
 
     def _written(self, identity: FileId) -> None:
-        self._native.written(self._teller, *identity)
+        if not self._native.written(self._teller, *identity):
+            raise MemoryError
 
     def learn(self, record: Record, used: bytes, directory: bytes, here: bytes) -> None:
         """How the directory is called in which the file lies of which a record has just been told here.
