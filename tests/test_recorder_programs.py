@@ -278,3 +278,52 @@ def idle(run: Run) -> set[str]:
     files = {file["n"]: file["path"] for file in run.record["files"]}
     named = (run.name(files[edge["file"]]) for edge in run.record["edges"] if edge.get("idle"))
     return {name for name in named if name is not None}
+
+
+LEADING = """
+import os
+open("link/in").read()
+open("link/none") if os.path.exists("link/none") else None
+os.mkdir("three")
+os.link("three/../in3", "three/in3")
+open("link/only1").read()
+os.unlink("link")
+os.symlink("two", "link")
+open("link/same").read()
+os.rename("one", "four")
+os.rename("two", "one")
+open("one/only2").read()
+open("four/same4").read()
+os.chdir("one")
+open("in2").read()
+os.chdir("..")
+open("in2").read()
+os.replace("three", "empty")
+open("empty/in3").read()
+open("out", "w").close()
+"""
+
+
+def test_directories_that_are_called_otherwise(world: World) -> None:
+    """What is known of a directory is forgotten with its name: a file with two names is told of by the one that it had."""
+    need_python = shutil.which("python3")
+    assert need_python is not None
+    seen = []
+    for mode in ("filter", "recorder"):
+        for folder in ("one", "two", "empty"):
+            (world.work / folder).mkdir()
+        for name in ("one/in", "one/only1", "two/only2", "two/in2", "one/same", "one/same4"):
+            world.write(name, f"{name}\n")
+        os.link(world.work / "one/same", world.work / "two/same")
+        (world.work / "link").symlink_to("one")
+        run = world.run([need_python, "-S", "-c", LEADING], mode=mode)
+        assert (run.status, run.stderr) == (0, b"")
+        files = {file["n"]: file for file in run.record["files"]}
+        edges = [e for e in run.record["edges"] if "file" in e and e["access"] in ("read", "missing")]
+        named = {(run.name(files[e["file"]]["path"]), run.name(e.get("as", "")) if "as" in e else "") for e in edges}
+        seen.append(sorted((path, shown) for path, shown in named if path is not None))
+        for folder in ("one", "two", "three", "four", "empty"):
+            shutil.rmtree(world.work / folder, ignore_errors=True)
+        (world.work / "link").unlink()
+    assert seen[0] == seen[1]
+    assert ("one/same", "link/same") in seen[0]

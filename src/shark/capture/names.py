@@ -173,6 +173,7 @@ def enter_remove(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None
     path = s.places.true_name(task, a[0], name)
 
     def prepared(before: Before | None) -> Finish:
+        task.spares = before is not None and before.stat.regular
         # The file is gone when the call has returned, so what it is called outside is asked now.
         where = path if before is None else s.places.settled(task.process, path, path, before.stat).path
 
@@ -254,3 +255,5 @@ def _touched(s: Supervisor, task: Task, dirfd: int, name: bytes) -> Sighting | N
 
 CHANGING = frozenset({enter_rename, enter_link, enter_symlink, enter_mkdir, enter_mknod, enter_remove})
 """What changes where names lead."""
+MAKING = frozenset({enter_link, enter_symlink, enter_mkdir, enter_mknod})
+"""Of these, what only makes names that were not there: those of directories that are there go on to mean these."""

@@ -132,7 +132,7 @@ class Supervisor:
         self.keeper.forget()
         if self.recorder is not None:
             self.recorder.drain()
-            self.recorder.forget(names=True, told=True)
+            self.recorder.forget(names=True, directories=True, told=True)
         for process in self.tree.processes():
             process.seen.clear()
 
@@ -281,7 +281,7 @@ class Supervisor:
         if op == kernel.INFO_EXIT:
             finish, task.finish, task.entered = task.finish, None, False
             if self.recorder is not None and not task.only_reads:
-                self.recorder.forget(names=task.renames)
+                self.recorder.forget(names=task.renames, directories=task.renames and not task.spares)
             if finish is None:
                 self.go(task)
             elif self.fuse and task.restore is None:
@@ -307,7 +307,7 @@ class Supervisor:
         if call is None:
             return True
         decode, arguments, condition, self.word = call
-        task.only_reads = task.renames = False
+        task.only_reads = task.renames = task.spares = False
         if not task.process.started and decode is not execs.enter_exec:
             return True  # what the launcher does before the command's exec is shark's own business
         registers = info[3:]
@@ -334,7 +334,8 @@ class Supervisor:
             return True
         task.renames = decode in names.CHANGING or decode is others.enter_view
         if task.renames and self.recorder is not None:
-            self.recorder.forget(names=True)
+            self.recorder.forget(names=True, directories=decode is others.enter_view)
+            task.spares = decode in names.MAKING
         return False
 
     def _at_signal(self, tid: int, status: int) -> None:

@@ -143,7 +143,7 @@ class Task:
 
     __slots__ = (
         *("clone_flags", "cwd", "cwd_epoch", "entered", "finish", "held"),
-        *("only_reads", "process", "renames", "restore", "saves", "tid"),
+        *("only_reads", "process", "renames", "restore", "saves", "spares", "tid"),
     )
 
     def __init__(self, tid: int, process: Process, before: Task | None = None) -> None:
@@ -156,6 +156,7 @@ class Task:
         self.saves: tuple[int, Stat] | None = None  # what is to be hashed before it goes on
         self.only_reads = False  # the call that it is in changes no file and no name, whatever its outcome
         self.renames = False  # names may mean something else after the call that it is in
+        self.spares = False  # but those of directories that are there do not
         self.clone_flags = -1  # of the clone or clone3 in progress
         self.cwd = b""  # of the epoch cwd_epoch; any change of directory in the run starts a new one
         self.cwd_epoch = -1

@@ -39,7 +39,6 @@ class Names:
     def forget(self) -> None:
         """Names may mean something else from now on."""
         self._true.clear()
-        self.on_change()
 
     def moved(self, old: bytes, new: bytes, *, exchanged: bool) -> None:
         """A directory has another path now, or two names were exchanged; who has it open may have closed it soon."""

@@ -273,13 +273,15 @@ class Recorder:
         if not process.foreign:  # paths are others where it lives
             self._names.note(path, stat)
 
-    def forget(self, *, names: bool = False, told: bool = False) -> None:
-        """Files may have changed; with `names`, names may mean something else too; with `told`, all is told anew."""
+    def forget(self, *, names: bool = False, directories: bool = False, told: bool = False) -> None:
+        """Files may have changed; with `names`, names may mean something else too, with `directories`, also those of
+        directories that were there; with `told`, all is told anew.
+        """
         self._ring.forget(files=True, names=names)
         if names:
             self._names.forget()
-        if told and self._telling is not None:
-            self._telling.forget(told=True)
+        if directories and self._telling is not None:
+            self._telling.forget(told=told)
 
     def moved(self, process: Process, old: bytes, new: bytes, *, exchanged: bool) -> None:
         """A process has renamed a directory, or exchanged two names."""

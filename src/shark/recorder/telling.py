@@ -61,7 +61,7 @@ class Telling:
         self._set(_HEADS, b"".join(word + b"\0" for word in lines.heads))
         self._set(_OWN, lines.own)
         self._places: dict[bytes, int] = {}  # working directories, numbered
-        self._learned: set[tuple[object, bytes, bool]] = set()
+        self._learned: dict[tuple[object, bytes], bytes] = {}
         self._at = 0  # which record of this reading is being told of
         self.lowest: dict[int, int] = {}  # by process number: the lowest descriptor that it got in this reading
         keeper.on_write(self._written)
@@ -106,12 +106,12 @@ class Telling:
             if start is here:
                 number = self._places.setdefault(here, len(self._places) + 1)
                 self._native.here(self._teller, record.process, number)
-        key = start, named, directory != b""
-        if key in self._learned:
+        key = start, named
+        if self._learned.get(key) == directory:
             return
         if len(self._learned) > _MANY:
             self._learned.clear()
-        self._learned.add(key)
+        self._learned[key] = directory
         path = b"" if directory == b"/" else directory
         if not (self._lines.is_harmless(shown + b"/") and self._lines.is_harmless(path + b"/")):
             return
