@@ -305,7 +305,7 @@ open("out", "w").close()
 
 
 def test_directories_that_are_called_otherwise(world: World) -> None:
-    """What is known of a directory is forgotten with its name: of a file with two names, the one that it had is told."""
+    """What is known of a directory is forgotten with its name: of a file with two names, the one it had is told."""
     python = shutil.which("python3") or ""
     need("python3")
     seen = []
