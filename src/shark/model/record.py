@@ -5,8 +5,8 @@ from __future__ import annotations
 from shark.events import SHARES_FILES, SHARES_MEMORY, SubRun
 from shark.model import accesses as kinds
 from shark.model.coverage import coverage
+from shark.model.entries import Entries
 from shark.model.facts import Facts, Header, text, time_text
-from shark.model.files import File
 from shark.model.findings import Findings
 from shark.model.links import channels as channels_and_edges
 from shark.model.manifest import software_of
@@ -16,7 +16,6 @@ from shark.model.questions import find_sources
 from shark.model.resources import own_usage, put_usage, total
 from shark.model.run import RunModel
 from shark.model.scope import Scope
-from shark.model.versions import Version
 from shark.tuples import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,12 +26,10 @@ if TYPE_CHECKING:
         Command,
         EdgeEntry,
         Endpoint,
-        FileEntry,
         ImageEntry,
         OutputEntry,
         ProcessEntry,
         RunRecord,
-        VersionEntry,
     )
 
 _CONTEXT = ("git", "host", "env", "container", "scheduler", "workflow", "ci", "recording", "values")
@@ -90,6 +87,7 @@ class _Builder:
         self.scope = scope
         self.findings = findings
         self.usage = own_usage(model.processes)
+        self.entries = Entries(facts, scope, findings)
 
     def build(self) -> RunRecord:
         document: dict[str, Any] = {"schema": "shark/run/1", "id": self.header.id}
@@ -101,7 +99,8 @@ class _Builder:
         channels, links = channels_and_edges(self.model.holdings, self.scope)
         used = {edge["file"] for edge in edges} | {entry["file"] for entry in channels if "file" in entry}
         files = self.model.files.all
-        document["files"] = [self._file(files[n - 1]) for n in sorted(used)]
+        entry = self.entries.file
+        document["files"] = [entry(files[n - 1]) for n in sorted(used)]
         document["channels"] = channels
         document["edges"] = edges + links
         if self.model.holdings.known:
@@ -208,17 +207,17 @@ class _Builder:
 
     def _edges(self) -> list[EdgeEntry]:
         edges: list[EdgeEntry] = []
-        sources = self.model.pyc_sources
-        for key, access in self.model.accesses.items():
-            if not self.scope.has(key[0], access.end):
+        files, sources = self.model.files.all, self.model.pyc_sources
+        processes, begin = self.scope.processes, self.scope.begin  # what Scope.has looks at
+        for (process, image, n, version, kind), access in self.model.accesses.items():
+            if process not in processes or access.end < begin:
                 continue
-            file = self.model.files[key[2]]
             edge: EdgeEntry = {
-                "process": key[0],
-                "image": key[1],
-                "file": key[2],
-                "version": key[3],
-                "access": kinds.KINDS[key[4]],
+                "process": process,
+                "image": image,
+                "file": n,
+                "version": version,
+                "access": kinds.KINDS[kind],
                 "order": [access.begin, access.first_end],
             }
             if access.count > 1:
@@ -228,65 +227,16 @@ class _Builder:
                 edge["idle"] = True
             if access.until:
                 edge["until"] = access.until
-            if access.used != file.path:
-                edge["as"] = text(access.used)
+            used = access.used
+            if used != files[n - 1].path:
+                edge["as"] = text(used)
             if access.inherited:
                 edge["inherited"] = True
             edges.append(edge)
-            if key[4] == kinds.READ and file.n in sources and self.findings.has_source(file.n):
-                source = self.model.files[sources[file.n]]
-                edges.append(edge | {"file": source.n, "version": source.current.n, "as": text(access.used)})
+            if kind == kinds.READ and n in sources and self.findings.has_source(n):
+                source = files[sources[n] - 1]
+                edges.append(edge | {"file": source.n, "version": source.current.n, "as": text(used)})
         return edges
-
-    def _file(self, file: File) -> FileEntry:
-        findings = self.findings
-        entry: dict[str, Any] = {"n": file.n, "path": text(file.path), "role": findings.role(file)}
-        if file.kind != "file":
-            entry["kind"] = file.kind
-        if len(file.names) > 1:
-            entry["names"] = [text(name) for name in sorted(file.names)]
-        if file.id is not None:
-            entry["id"] = list(file.id)
-        owner = findings.owner(file)
-        if owner is not None:
-            entry["package"] = owner.purl
-            if owner.modified:
-                entry["modified"] = True
-        if file.gone:
-            entry["removed"] = True
-        if file.target:
-            entry["target"] = text(file.target)
-        versions = file.versions or ([file.current] if file.regular else [])
-        entry["versions"] = [self._version(file, version) for version in versions]
-        return entry  # type: ignore[return-value]
-
-    def _version(self, file: File, version: Version) -> VersionEntry:
-        made = version.process != 0 and self.scope.made(version)
-        entry: VersionEntry = {"n": version.n, "origin": version.origin if made or not version.process else "outside"}
-        outcome = self.findings.outcome(file)
-        final = outcome.final(file, version)
-        sha256 = self.findings.sha256(file, version, final=final)
-        if sha256:
-            entry["sha256"] = sha256
-        stat = outcome.stat if final else None
-        size, mtime = (stat.size, stat.mtime) if stat is not None else (version.size, version.mtime)
-        if size >= 0:
-            entry["size"] = size
-            entry["mtime"] = time_text(mtime)
-            entry["mtime_ns"] = mtime
-        if made:
-            entry["by"] = {"process": version.process, "image": version.image}
-            if version.base >= 0:
-                entry["base"] = version.base
-            if version.n in outcome.unchanged:
-                entry["unchanged"] = True
-            if version.log:
-                entry["log"] = True
-        elif sha256 and file.n in self.facts.input_runs:
-            _put_runs(entry, self.facts.input_runs[file.n])
-        if not sha256 and (why := self.findings.lack(file, version)[1]):
-            entry["why"] = why
-        return entry
 
     def _network(self) -> list[Endpoint]:
         found: list[Endpoint] = []
@@ -308,7 +258,7 @@ class _Builder:
         }
         if len(file.names) > 1:
             entry["names"] = [text(name) for name in sorted(file.names)]
-        version = self._version(file, output.version)
+        version = self.entries.version(file, output.version, self.findings.outcome(file))
         for key in ("sha256", "size", "mtime"):
             if key in version:
                 entry[key] = version[key]
@@ -327,11 +277,3 @@ def _put_status(entry: Command | ProcessEntry, process: Process) -> None:
         entry["signal"] = process.signal
     elif process.exit >= 0:
         entry["exit"] = process.exit
-
-
-def _put_runs(entry: VersionEntry, runs: list[str]) -> None:
-    """One run is certain; of several, each may have made the content."""
-    if len(runs) == 1:
-        entry["run"] = runs[0]
-    elif runs:
-        entry["runs"] = list(runs)
