@@ -43,10 +43,12 @@ class Entries:
         if file.target:
             entry["target"] = text(file.target)
         outcome = findings.outcome(file)
-        versions = file.versions or ([file.current] if file.regular else [])
-        entry["versions"] = [
-            self._as_given(file, outcome) or self.version(file, version, outcome) for version in versions
-        ]
+        only = self._as_given(file, outcome)
+        if only is not None:
+            entry["versions"] = [only]
+        else:
+            versions = file.versions or ([file.current] if file.regular else [])
+            entry["versions"] = [self.version(file, version, outcome) for version in versions]
         return entry  # type: ignore[return-value]
 
     def _as_given(self, file: File, outcome: Outcome) -> VersionEntry | None:
