@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from shark.events import SHARES_FILES, SHARES_MEMORY, SubRun
-from shark.model import accesses as kinds
 from shark.model.coverage import coverage
-from shark.model.entries import Entries
 from shark.model.facts import Facts, Header, text, time_text
 from shark.model.findings import Findings
+from shark.model.links import accesses
 from shark.model.links import channels as channels_and_edges
 from shark.model.manifest import software_of
 from shark.model.outputs import Output, outputs
@@ -24,13 +23,17 @@ if TYPE_CHECKING:
     from shark.model.documents import (
         Attached,
         Command,
-        EdgeEntry,
         Endpoint,
+        FileEntry,
         ImageEntry,
         OutputEntry,
         ProcessEntry,
         RunRecord,
+        VersionEntry,
     )
+    from shark.model.files import File
+    from shark.model.findings import Outcome
+    from shark.model.versions import Version
 
 _CONTEXT = ("git", "host", "env", "container", "scheduler", "workflow", "ci", "recording", "values")
 
@@ -95,7 +98,7 @@ class _Builder:
         document["command"] = self._command()
         document["processes"] = [self._process(n) for n in sorted(self.scope.processes)]
         document.update(_present({"resources": total(document["processes"]), "subruns": self._subruns()}))
-        edges = self._edges()
+        edges = accesses(self.model, self.scope, self.findings)
         channels, links = channels_and_edges(self.model.holdings, self.scope)
         used = {edge["file"] for edge in edges} | {entry["file"] for entry in channels if "file" in entry}
         files = self.model.files.all
@@ -205,39 +208,6 @@ class _Builder:
             for subrun in self.scope.subruns()
         ]
 
-    def _edges(self) -> list[EdgeEntry]:
-        edges: list[EdgeEntry] = []
-        files, sources = self.model.files.all, self.model.pyc_sources
-        processes, begin = self.scope.processes, self.scope.begin  # what Scope.has looks at
-        for (process, image, n, version, kind), access in self.model.accesses.items():
-            if process not in processes or access.end < begin:
-                continue
-            edge: EdgeEntry = {
-                "process": process,
-                "image": image,
-                "file": n,
-                "version": version,
-                "access": kinds.KINDS[kind],
-                "order": [access.begin, access.first_end],
-            }
-            if access.count > 1:
-                edge["last"] = [access.last_begin, access.end]
-                edge["count"] = access.count
-            if access.idle:
-                edge["idle"] = True
-            if access.until:
-                edge["until"] = access.until
-            used = access.used
-            if used != files[n - 1].path:
-                edge["as"] = text(used)
-            if access.inherited:
-                edge["inherited"] = True
-            edges.append(edge)
-            if kind == kinds.READ and n in sources and self.findings.has_source(n):
-                source = files[sources[n] - 1]
-                edges.append(edge | {"file": source.n, "version": source.current.n, "as": text(used)})
-        return edges
-
     def _network(self) -> list[Endpoint]:
         found: list[Endpoint] = []
         for (family, address, port), process in self.model.network.items():
@@ -268,6 +238,92 @@ class _Builder:
         return entry
 
 
+class Entries:
+    """Makes the entries of files, and of their versions, for one record."""
+
+    def __init__(self, facts: Facts, scope: Scope, findings: Findings) -> None:
+        self._facts = facts
+        self._scope = scope
+        self._findings = findings
+
+    def file(self, file: File) -> FileEntry:
+        """The entry of a file, with those of all its versions."""
+        findings = self._findings
+        entry: dict[str, Any] = {"n": file.n, "path": text(file.path), "role": findings.role(file)}
+        if file.kind != "file":
+            entry["kind"] = file.kind
+        if len(file.names) > 1:
+            entry["names"] = [text(name) for name in sorted(file.names)]
+        if file.id is not None:
+            entry["id"] = list(file.id)
+        owner = findings.owner(file)
+        if owner is not None:
+            entry["package"] = owner.purl
+            if owner.modified:
+                entry["modified"] = True
+        if file.gone:
+            entry["removed"] = True
+        if file.target:
+            entry["target"] = text(file.target)
+        outcome = findings.outcome(file)
+        only = self._as_given(file, outcome)
+        if only is not None:
+            entry["versions"] = [only]
+        else:
+            versions = file.versions or ([file.current] if file.regular else [])
+            entry["versions"] = [self.version(file, version, outcome) for version in versions]
+        return entry  # type: ignore[return-value]
+
+    def _as_given(self, file: File, outcome: Outcome) -> VersionEntry | None:
+        """What `version` says of most files' only content: it is as it was before the run. None of any other."""
+        version, stat = file.current, outcome.stat
+        if version.process or stat is None or outcome.foreign or not outcome.there or len(file.versions) != 1:
+            return None
+        sha256 = self._facts.digests.get(file.n) or version.sha256
+        if not sha256 or stat.size < 0:
+            return None
+        entry: VersionEntry = {
+            "n": version.n,
+            "origin": version.origin,
+            "sha256": sha256,
+            "size": stat.size,
+            "mtime": time_text(stat.mtime),
+            "mtime_ns": stat.mtime,
+        }
+        runs = self._facts.input_runs.get(file.n)
+        if runs:
+            _put_runs(entry, runs)
+        return entry
+
+    def version(self, file: File, version: Version, outcome: Outcome) -> VersionEntry:
+        """The entry of one of a file's versions; `outcome` is what became of the file."""
+        made = version.process != 0 and self._scope.made(version)
+        entry: VersionEntry = {"n": version.n, "origin": version.origin if made or not version.process else "outside"}
+        final = outcome.final(file, version)
+        sha256 = self._findings.sha256(file, version, final=final)
+        if sha256:
+            entry["sha256"] = sha256
+        stat = outcome.stat if final else None
+        size, mtime = (stat.size, stat.mtime) if stat is not None else (version.size, version.mtime)
+        if size >= 0:
+            entry["size"] = size
+            entry["mtime"] = time_text(mtime)
+            entry["mtime_ns"] = mtime
+        if made:
+            entry["by"] = {"process": version.process, "image": version.image}
+            if version.base >= 0:
+                entry["base"] = version.base
+            if version.n in outcome.unchanged:
+                entry["unchanged"] = True
+            if version.log:
+                entry["log"] = True
+        elif sha256 and file.n in self._facts.input_runs:
+            _put_runs(entry, self._facts.input_runs[file.n])
+        if not sha256 and (why := self._findings.lack(file, version)[1]):
+            entry["why"] = why
+        return entry
+
+
 def _present(section: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in section.items() if value}
 
@@ -277,3 +333,11 @@ def _put_status(entry: Command | ProcessEntry, process: Process) -> None:
         entry["signal"] = process.signal
     elif process.exit >= 0:
         entry["exit"] = process.exit
+
+
+def _put_runs(entry: VersionEntry, runs: list[str]) -> None:
+    """One run is certain; of several, each may have made the content."""
+    if len(runs) == 1:
+        entry["run"] = runs[0]
+    elif runs:
+        entry["runs"] = list(runs)

@@ -6,16 +6,13 @@ would have a backslash before it; and each must be there once. Whatever is not a
 
 from __future__ import annotations
 
-_LONG = 50_000
-"""Shorter texts (bytes) are parsed as quickly as they are cut."""
-
 _MARKS = b',"files":[{"n":', b'}],"channels":[', b'],"edges":[{"process":'
 _ENDS = b'}],"flow":"', b'}],"software":['
 
 
 def without_lists(text: bytes, run: str) -> bytes:
-    """Give the JSON text of a run's record with no files and no edges in it; all of it, if it is short or odd."""
-    if len(text) < _LONG or not text.startswith(b'{"schema":"shark/run/1","id":"%b",' % run.encode()):
+    """Give the JSON text of a run's record with no files and no edges in it; all of it, if it is odd."""
+    if not text.startswith(b'{"schema":"shark/run/1","id":"%b",' % run.encode()):
         return text
     end = next((mark for mark in _ENDS if mark in text), _ENDS[0])
     places = [_only(text, mark) for mark in (*_MARKS, end)]

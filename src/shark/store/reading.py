@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 
 from shark.errors import NotFound, RecordDamaged, SharkError
 from shark.store import rows
-from shark.store.excerpt import without_lists
 from shark.store.home import Store
 from shark.store.rows import Prepared
 from shark.tuples import TYPE_CHECKING, NamedTuple
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
 
 _MANY = 600
 """From so many records on it is worth starting processes that read them."""
+
+_LONG = 50_000
+"""Shorter texts (bytes) are parsed as quickly as they are cut."""
 
 _CHUNK = 20
 """So many records are handed to a process at a time."""
@@ -49,7 +51,11 @@ def read(store: Store, run: str, *, whole: bool) -> Read:
 def _record(store: Store, run: str, *, whole: bool) -> dict[str, Any]:
     """The record, unless the `whole` of it is asked for without its files and edges, which are nearly all of it."""
     text = store.record_text(run)
-    short = text if whole else without_lists(text, run)
+    short = text
+    if not whole and len(text) > _LONG:
+        from shark.store.excerpt import without_lists
+
+        short = without_lists(text, run)
     try:
         return store.parse_record(run, short)
     except RecordDamaged:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from shark import jsontext
-from shark.model.entries import Entries
 from shark.model.facts import Facts, Header, Owner
 from shark.model.findings import Findings, Outcome
+from shark.model.record import Entries
 from shark.model.scope import Scope
 
 from .events_builder import DIRECTORY, Run, before, final, stat
