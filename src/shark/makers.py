@@ -32,22 +32,23 @@ def makers(given: Sequence[Given], store: Store, environ: Mapping[str, str]) -> 
     That the store cannot be asked becomes one of its warnings.
     """
     found: dict[int, list[str]] = {}
-    asked: dict[tuple[bytes, str], list[int]] = {}
     folders: dict[bytes, list[Given]] = {}
     for file in given:
         path = file.path
         folders.setdefault(path[: path.rfind(b"/") + 1], []).append(file)
+    left: dict[bytes, list[Given]] = {}
     for folder, files in folders.items():
         has_sidecar = _sidecars(folder, len(files))
+        others = []
         for file in files:
-            n, path, sha256 = file
+            path = file.path
             if (_has_attribute(path) or has_sidecar(path)) and (run := _carried(file)):
-                found[n] = [run]
+                found[file.n] = [run]
             else:
-                asked.setdefault((path, sha256), []).append(n)
-    for key, runs in _recorded(list(asked), store, environ).items():
-        if runs:
-            found.update((n, runs) for n in asked[key])
+                others.append(file)
+        if others:
+            left[folder] = others
+    found.update(_recorded(left, store, environ))
     return found
 
 
@@ -97,9 +98,10 @@ def _names(folder: bytes, count: int) -> frozenset[bytes] | None:
 
 
 def _recorded(
-    files: Sequence[tuple[bytes, str]], store: Store, environ: Mapping[str, str]
-) -> dict[tuple[bytes, str], list[str]]:
-    if not files:
+    folders: Mapping[bytes, Sequence[Given]], store: Store, environ: Mapping[str, str]
+) -> dict[int, list[str]]:
+    """What the store knows of the files in some folders (ending in a slash)."""
+    if not folders:
         return {}
     from contextlib import closing
 
@@ -107,7 +109,10 @@ def _recorded(
 
     try:
         with closing(Index.open(store, environ)) as index:
-            return index.makers(files)
+            known = index.known_folders(folders)  # in most no run has made anything
+            files = [file for folder in folders if folder in known for file in folders[folder]]
+            runs = index.makers((path, sha256) for _, path, sha256 in files)
     except (SharkError, OSError) as problem:
         store.warnings.append(f"which runs made the inputs could not be looked up: {problem}")
         return {}
+    return {n: found for n, path, sha256 in files if (found := runs[path, sha256])}

@@ -80,6 +80,29 @@ def test_two_files_of_a_run_that_stood_at_one_path(tmp_path: Path, store: Store,
     assert makers([Given(1, path, A), Given(2, path, A)], store, environ) == {1: [FIRST], 2: [FIRST]}
 
 
+def test_what_the_store_knows_of_one_content_of_a_file_counts(
+    tmp_path: Path, store: Store, environ: dict[str, str]
+) -> None:
+    """A file may be given with two contents, of which it carries the manifest of the later one."""
+    path = os.fsencode(tmp_path / "x")
+    Path(os.fsdecode(path)).write_text("")
+    record(store, FIRST, path, B)
+    sidecar(path, SECOND, A)
+    assert makers([Given(1, path, A)], store, environ) == {1: [SECOND]}
+    assert makers([Given(1, path, A), Given(1, path, B)], store, environ) == {1: [FIRST]}
+
+
+def test_files_of_many_folders_are_asked_for_where_a_run_made_any(
+    tmp_path: Path, store: Store, environ: dict[str, str]
+) -> None:
+    """Folders in which no run made anything, and other files of one where a run did, have no makers."""
+    paths = [os.fsencode(tmp_path / f"d{n}" / "x") for n in range(40)]
+    record(store, FIRST, paths[3], A)
+    record(store, SECOND, paths[9], B)
+    given = [Given(n, path, A) for n, path in enumerate([*paths, os.path.dirname(paths[3]) + b"/y"])]
+    assert makers(given, store, environ) == {3: [FIRST]}
+
+
 def test_a_store_that_cannot_be_asked_is_a_warning(
     store: Store, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

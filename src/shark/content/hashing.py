@@ -151,13 +151,14 @@ def _from_cache(
 ) -> list[Seen]:
     """Settles what the cache knows and what is too large; returns the rest."""
     now = time.time_ns()
-    known = cache.get_many(key for _, key, _ in jobs) if cache else {}
+    digest_of = (cache.get_many([key for _, key, _ in jobs]) if cache else {}).get
     left = []
     for job in jobs:
         path, key, _ = job
-        digest = known.get(key)
+        digest = digest_of(key)
         if digest is not None and path not in fresh:
-            done[path] = _hashed(digest, "", key, now)
+            dev, ino, size, mtime, ctime = key
+            done[path] = _new(Hashed, (digest, "", size, mtime, ctime, dev, ino, now))
         elif key.size > limit:
             done[path] = _hashed("", f"it is larger than {limit} bytes", key, 0)
         else:

@@ -80,7 +80,12 @@ def _of_files(findings: Findings, scope: Scope, record: RunRecord) -> Iterator[G
 
 def _unhashed(record: RunRecord) -> RunRecord:
     """As much of a record as is about files that some version has no digest of: mostly a small part."""
-    files = [entry for entry in record["files"] if any("sha256" not in version for version in entry["versions"])]
+    files = [
+        entry
+        for entry in record["files"]
+        if (versions := entry["versions"])
+        and ("sha256" not in versions[0] or (len(versions) > 1 and any("sha256" not in each for each in versions)))
+    ]
     numbers = {entry["n"] for entry in files}
     edges = [edge for edge in record["edges"] if edge.get("file") in numbers]
     outputs = [output for output in record["outputs"] if output["file"] in numbers]

@@ -153,7 +153,8 @@ def time_text(nanoseconds: int) -> str:
     >>> time_text(1_000_000_123_456_789)
     '1970-01-12T13:46:40.123+00:00'
     """
-    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    milliseconds = nanoseconds // 1_000_000
+    seconds, part = milliseconds // 1000, milliseconds % 1000
     found = _seconds.get(seconds)
     if found is None:
         if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
@@ -161,7 +162,10 @@ def time_text(nanoseconds: int) -> str:
         if len(_seconds) > 10_000:
             _seconds.clear()
         found = _seconds[seconds] = _second(seconds)
-    return f"{found}.{rest // 1_000_000:03}+00:00"
+    rest = _rests.get(part)
+    if rest is None:
+        rest = _rests[part] = f".{part:03}+00:00"
+    return found + rest
 
 
 _FIRST_TIME = -62_135_596_800_000_000_000
@@ -170,6 +174,7 @@ _FIRST_SECOND, _LAST_SECOND = _FIRST_TIME // 1_000_000_000, _LAST_TIME // 1_000_
 
 
 _seconds: dict[int, str] = {}  # files that were made together were made within a few seconds
+_rests: dict[int, str] = {}  # what comes after the seconds, of which there are a thousand
 _days: dict[int, str] = {}  # a run's times are of few days
 
 

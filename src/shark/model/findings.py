@@ -7,7 +7,7 @@ from functools import cached_property
 
 from shark.model import accesses as kinds
 from shark.model.facts import Facts, Header, Owner
-from shark.model.roles import Roles
+from shark.model.roles import PLAIN, Roles
 from shark.model.scripts import script_paths
 from shark.tuples import TYPE_CHECKING
 from shark.values import FileId, Stat
@@ -91,13 +91,14 @@ class Findings:
         return found
 
     def _find_role(self, file: File) -> Role:
-        owner = self.facts.owners.get(file.path)
-        if owner is None and file.n in self.model.pyc_sources:
-            return "cache" if self.has_source(file.n) else "code"
-        executed, made = file.n in self._executed, bool(file.versions and file.current.process)
+        n, path = file.n, file.path
+        owner = self.facts.owners.get(path)
+        if owner is None and n in self.model.pyc_sources:
+            return "cache" if self.has_source(n) else "code"
+        executed, made = n in self._executed, bool(file.current.process and file.versions)
         if owner is None:
-            return self._rules.role(file.path, (False, False, executed, made))
-        return self._rules.role(file.path, (not owner.modified, owner.modified, executed, made))
+            return self._rules.role(path, (False, False, executed, made) if executed or made else PLAIN)
+        return self._rules.role(path, (not owner.modified, owner.modified, executed, made))
 
     def outcome(self, file: File) -> Outcome:
         """What became of the file."""
@@ -107,8 +108,15 @@ class Findings:
         return found
 
     def _find_outcome(self, file: File) -> Outcome:
-        outcome = self._whereabouts(file)
         version = file.current
+        stat = self.facts.stats.get(file.n)
+        plain = not version.process and len(file.versions) == 1 and file.names and not file.gone
+        if plain and stat is not None and file.id == stat.id and file.kind == "file" and version.size >= 0:
+            # As most are: read, and there. What follows would come to the same.
+            outcome = Outcome(there=True, stat=stat)
+            outcome.foreign = version.size != stat.size or version.mtime != stat.mtime
+            return outcome
+        outcome = self._whereabouts(file)
         stat = outcome.stat
         if stat is None:
             pass

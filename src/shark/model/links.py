@@ -1,4 +1,4 @@
-"""The record's channels, and the edges that say which process held which of them, from when to when."""
+"""The record's edges: who accessed which file, and who held which channel, from when to when; and the channels."""
 
 from __future__ import annotations
 
@@ -6,12 +6,51 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 from shark.events import READ
+from shark.model import accesses as kinds
+from shark.model.facts import text
 from shark.model.holdings import OPEN, Channel, Holdings, Link
 from shark.tuples import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from shark.model.documents import ChannelEntry, EdgeEntry
+    from shark.model.findings import Findings
+    from shark.model.run import RunModel
     from shark.model.scope import Scope
+
+
+def accesses(model: RunModel, scope: Scope, findings: Findings) -> list[EdgeEntry]:
+    """The edges that say which process did what with which version of a file."""
+    edges: list[EdgeEntry] = []
+    files, sources = model.files.all, model.pyc_sources
+    processes, begin = scope.processes, scope.begin  # what Scope.has looks at
+    for (process, image, n, version, kind), access in model.accesses.items():
+        if process not in processes or access.end < begin:
+            continue
+        edge: EdgeEntry = {
+            "process": process,
+            "image": image,
+            "file": n,
+            "version": version,
+            "access": kinds.KINDS[kind],
+            "order": [access.begin, access.first_end],
+        }
+        if access.count > 1:
+            edge["last"] = [access.last_begin, access.end]
+            edge["count"] = access.count
+        if access.idle:
+            edge["idle"] = True
+        if access.until:
+            edge["until"] = access.until
+        used = access.used
+        if used != files[n - 1].path:
+            edge["as"] = text(used)
+        if access.inherited:
+            edge["inherited"] = True
+        edges.append(edge)
+        if kind == kinds.READ and n in sources and findings.has_source(n):
+            source = files[sources[n] - 1]
+            edges.append(edge | {"file": source.n, "version": source.current.n, "as": text(used)})
+    return edges
 
 
 def channels(holdings: Holdings, scope: Scope) -> tuple[list[ChannelEntry], list[EdgeEntry]]:

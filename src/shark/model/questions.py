@@ -43,12 +43,15 @@ def compiled_source(path: bytes) -> bytes | None:
 def find_sources(model: RunModel) -> None:
     """Give every compiled Python module that was read a file that stands for its source."""
     files = model.files.all
+    known = model.pyc_sources
+    if all(n in known for n in [file.n for file in files if file.path.endswith(_COMPILED)]):
+        return  # mostly: going through the accesses takes much longer
     for _, _, n, _, kind in model.accesses:
-        if kind != kinds.READ or n in model.pyc_sources:
+        if kind != kinds.READ or n in known:
             continue
         path = files[n - 1].path
         if path.endswith(_COMPILED) and (source := compiled_source(path)) is not None:
-            model.pyc_sources[n] = model.files.source(source).n
+            known[n] = model.files.source(source).n
 
 
 def questions(model: RunModel) -> list[Question]:
@@ -79,21 +82,21 @@ def hash_plan(
 
         findings = Findings(model, facts, header)
     plan: list[HashTask] = []
-    files = model.files.all
-    for question in asked or questions(model):
-        file = files[question.n - 1]
+    files, ignored = model.files.all, header.ignored
+    for n, _ in asked or questions(model):
+        file = files[n - 1]
         outcome = findings.outcome(file)
         if not outcome.there:
             continue
         role = findings.role(file)
-        version = file.current
+        version, path = file.current, file.path
         if role in _NEVER_HASHED or (role == "library" and not version.process):
             continue
-        if is_sidecar(file.path) or header.ignored(file.path):
+        if is_sidecar(path) or ignored(path):
             continue
-        plan.append(_new(HashTask, (file.n, file.path, _is_fresh(version, outcome))))
+        plan.append(_new(HashTask, (n, path, bool(version.process) and _is_fresh(version, outcome))))
     return plan
 
 
 def _is_fresh(version: Version, outcome: Outcome) -> bool:
-    return bool(version.process) and not version.changed and outcome.stat is not None and version.agrees(outcome.stat)
+    return not version.changed and outcome.stat is not None and version.agrees(outcome.stat)

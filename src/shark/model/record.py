@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from shark.events import SHARES_FILES, SHARES_MEMORY, SubRun
-from shark.model import accesses as kinds
 from shark.model.coverage import coverage
 from shark.model.facts import Facts, Header, text, time_text
-from shark.model.files import File
 from shark.model.findings import Findings
+from shark.model.links import accesses
 from shark.model.links import channels as channels_and_edges
 from shark.model.manifest import software_of
 from shark.model.outputs import Output, outputs
@@ -16,7 +15,6 @@ from shark.model.questions import find_sources
 from shark.model.resources import own_usage, put_usage, total
 from shark.model.run import RunModel
 from shark.model.scope import Scope
-from shark.model.versions import Version
 from shark.tuples import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from shark.model.documents import (
         Attached,
         Command,
-        EdgeEntry,
         Endpoint,
         FileEntry,
         ImageEntry,
@@ -34,6 +31,9 @@ if TYPE_CHECKING:
         RunRecord,
         VersionEntry,
     )
+    from shark.model.files import File
+    from shark.model.findings import Outcome
+    from shark.model.versions import Version
 
 _CONTEXT = ("git", "host", "env", "container", "scheduler", "workflow", "ci", "recording", "values")
 
@@ -90,6 +90,7 @@ class _Builder:
         self.scope = scope
         self.findings = findings
         self.usage = own_usage(model.processes)
+        self.entries = Entries(facts, scope, findings)
 
     def build(self) -> RunRecord:
         document: dict[str, Any] = {"schema": "shark/run/1", "id": self.header.id}
@@ -97,11 +98,12 @@ class _Builder:
         document["command"] = self._command()
         document["processes"] = [self._process(n) for n in sorted(self.scope.processes)]
         document.update(_present({"resources": total(document["processes"]), "subruns": self._subruns()}))
-        edges = self._edges()
+        edges = accesses(self.model, self.scope, self.findings)
         channels, links = channels_and_edges(self.model.holdings, self.scope)
         used = {edge["file"] for edge in edges} | {entry["file"] for entry in channels if "file" in entry}
         files = self.model.files.all
-        document["files"] = [self._file(files[n - 1]) for n in sorted(used)]
+        entry = self.entries.file
+        document["files"] = [entry(files[n - 1]) for n in sorted(used)]
         document["channels"] = channels
         document["edges"] = edges + links
         if self.model.holdings.known:
@@ -206,88 +208,6 @@ class _Builder:
             for subrun in self.scope.subruns()
         ]
 
-    def _edges(self) -> list[EdgeEntry]:
-        edges: list[EdgeEntry] = []
-        sources = self.model.pyc_sources
-        for key, access in self.model.accesses.items():
-            if not self.scope.has(key[0], access.end):
-                continue
-            file = self.model.files[key[2]]
-            edge: EdgeEntry = {
-                "process": key[0],
-                "image": key[1],
-                "file": key[2],
-                "version": key[3],
-                "access": kinds.KINDS[key[4]],
-                "order": [access.begin, access.first_end],
-            }
-            if access.count > 1:
-                edge["last"] = [access.last_begin, access.end]
-                edge["count"] = access.count
-            if access.idle:
-                edge["idle"] = True
-            if access.until:
-                edge["until"] = access.until
-            if access.used != file.path:
-                edge["as"] = text(access.used)
-            if access.inherited:
-                edge["inherited"] = True
-            edges.append(edge)
-            if key[4] == kinds.READ and file.n in sources and self.findings.has_source(file.n):
-                source = self.model.files[sources[file.n]]
-                edges.append(edge | {"file": source.n, "version": source.current.n, "as": text(access.used)})
-        return edges
-
-    def _file(self, file: File) -> FileEntry:
-        findings = self.findings
-        entry: dict[str, Any] = {"n": file.n, "path": text(file.path), "role": findings.role(file)}
-        if file.kind != "file":
-            entry["kind"] = file.kind
-        if len(file.names) > 1:
-            entry["names"] = [text(name) for name in sorted(file.names)]
-        if file.id is not None:
-            entry["id"] = list(file.id)
-        owner = findings.owner(file)
-        if owner is not None:
-            entry["package"] = owner.purl
-            if owner.modified:
-                entry["modified"] = True
-        if file.gone:
-            entry["removed"] = True
-        if file.target:
-            entry["target"] = text(file.target)
-        versions = file.versions or ([file.current] if file.regular else [])
-        entry["versions"] = [self._version(file, version) for version in versions]
-        return entry  # type: ignore[return-value]
-
-    def _version(self, file: File, version: Version) -> VersionEntry:
-        made = version.process != 0 and self.scope.made(version)
-        entry: VersionEntry = {"n": version.n, "origin": version.origin if made or not version.process else "outside"}
-        outcome = self.findings.outcome(file)
-        final = outcome.final(file, version)
-        sha256 = self.findings.sha256(file, version, final=final)
-        if sha256:
-            entry["sha256"] = sha256
-        stat = outcome.stat if final else None
-        size, mtime = (stat.size, stat.mtime) if stat is not None else (version.size, version.mtime)
-        if size >= 0:
-            entry["size"] = size
-            entry["mtime"] = time_text(mtime)
-            entry["mtime_ns"] = mtime
-        if made:
-            entry["by"] = {"process": version.process, "image": version.image}
-            if version.base >= 0:
-                entry["base"] = version.base
-            if version.n in outcome.unchanged:
-                entry["unchanged"] = True
-            if version.log:
-                entry["log"] = True
-        elif sha256 and file.n in self.facts.input_runs:
-            _put_runs(entry, self.facts.input_runs[file.n])
-        if not sha256 and (why := self.findings.lack(file, version)[1]):
-            entry["why"] = why
-        return entry
-
     def _network(self) -> list[Endpoint]:
         found: list[Endpoint] = []
         for (family, address, port), process in self.model.network.items():
@@ -308,13 +228,99 @@ class _Builder:
         }
         if len(file.names) > 1:
             entry["names"] = [text(name) for name in sorted(file.names)]
-        version = self._version(file, output.version)
+        version = self.entries.version(file, output.version, self.findings.outcome(file))
         for key in ("sha256", "size", "mtime"):
             if key in version:
                 entry[key] = version[key]
         if output.why:
             entry["attached"] = "none"
             entry["why"] = output.why
+        return entry
+
+
+class Entries:
+    """Makes the entries of files, and of their versions, for one record."""
+
+    def __init__(self, facts: Facts, scope: Scope, findings: Findings) -> None:
+        self._facts = facts
+        self._scope = scope
+        self._findings = findings
+
+    def file(self, file: File) -> FileEntry:
+        """The entry of a file, with those of all its versions."""
+        findings = self._findings
+        entry: dict[str, Any] = {"n": file.n, "path": text(file.path), "role": findings.role(file)}
+        if file.kind != "file":
+            entry["kind"] = file.kind
+        if len(file.names) > 1:
+            entry["names"] = [text(name) for name in sorted(file.names)]
+        if file.id is not None:
+            entry["id"] = list(file.id)
+        owner = findings.owner(file)
+        if owner is not None:
+            entry["package"] = owner.purl
+            if owner.modified:
+                entry["modified"] = True
+        if file.gone:
+            entry["removed"] = True
+        if file.target:
+            entry["target"] = text(file.target)
+        outcome = findings.outcome(file)
+        only = self._as_given(file, outcome)
+        if only is not None:
+            entry["versions"] = [only]
+        else:
+            versions = file.versions or ([file.current] if file.regular else [])
+            entry["versions"] = [self.version(file, version, outcome) for version in versions]
+        return entry  # type: ignore[return-value]
+
+    def _as_given(self, file: File, outcome: Outcome) -> VersionEntry | None:
+        """What `version` says of most files' only content: it is as it was before the run. None of any other."""
+        version, stat = file.current, outcome.stat
+        if version.process or stat is None or outcome.foreign or not outcome.there or len(file.versions) != 1:
+            return None
+        sha256 = self._facts.digests.get(file.n) or version.sha256
+        if not sha256 or stat.size < 0:
+            return None
+        entry: VersionEntry = {
+            "n": version.n,
+            "origin": version.origin,
+            "sha256": sha256,
+            "size": stat.size,
+            "mtime": time_text(stat.mtime),
+            "mtime_ns": stat.mtime,
+        }
+        runs = self._facts.input_runs.get(file.n)
+        if runs:
+            _put_runs(entry, runs)
+        return entry
+
+    def version(self, file: File, version: Version, outcome: Outcome) -> VersionEntry:
+        """The entry of one of a file's versions; `outcome` is what became of the file."""
+        made = version.process != 0 and self._scope.made(version)
+        entry: VersionEntry = {"n": version.n, "origin": version.origin if made or not version.process else "outside"}
+        final = outcome.final(file, version)
+        sha256 = self._findings.sha256(file, version, final=final)
+        if sha256:
+            entry["sha256"] = sha256
+        stat = outcome.stat if final else None
+        size, mtime = (stat.size, stat.mtime) if stat is not None else (version.size, version.mtime)
+        if size >= 0:
+            entry["size"] = size
+            entry["mtime"] = time_text(mtime)
+            entry["mtime_ns"] = mtime
+        if made:
+            entry["by"] = {"process": version.process, "image": version.image}
+            if version.base >= 0:
+                entry["base"] = version.base
+            if version.n in outcome.unchanged:
+                entry["unchanged"] = True
+            if version.log:
+                entry["log"] = True
+        elif sha256 and file.n in self._facts.input_runs:
+            _put_runs(entry, self._facts.input_runs[file.n])
+        if not sha256 and (why := self._findings.lack(file, version)[1]):
+            entry["why"] = why
         return entry
 
 

@@ -221,7 +221,8 @@ def ending(name: bytes) -> bytes:
     """What of a file's name the rules that look at endings can tell from another: its extension, unless the name is
     one that some rule knows by more than that; then all of it, behind a slash.
     """
-    if name in _TELLING_NAMES or name.startswith(_TELLING_STARTS) or b".so" in name:
+    # Not `in`, which of bytes asks first whether it is a number that is looked for.
+    if name in _TELLING_NAMES or name.startswith(_TELLING_STARTS) or name.find(b".so") >= 0:
         return b"/" + name
     at = name.rfind(b".")
     return name[at:] if at >= 0 else b""
@@ -262,15 +263,17 @@ class Roles:
     def __init__(self, home: bytes = b"", extra: Sequence[Rule] = ()) -> None:
         self._home = home
         self._rules = (*extra, *RULES)
-        self._folders: dict[tuple[bytes, State], _Folder] = {}
+        self._folders: dict[State, dict[bytes, _Folder]] = {}
+        self._plain = self._folders[PLAIN] = {}
 
     def role(self, path: bytes, state: State = PLAIN) -> Role:
         """The role of a file, by what a rule may look at."""
         at = path.rfind(b"/") + 1
-        key = path[:at], state
-        folder = self._folders.get(key)
+        where = path[:at]
+        folders = self._plain if state is PLAIN else self._folders.setdefault(state, {})
+        folder = folders.get(where)
         if folder is None:
-            folder = self._folders[key] = _Folder(self._rules, Known(path, *state, self._home))
+            folder = folders[where] = _Folder(self._rules, Known(path, *state, self._home))
         if folder.by_ending is None:
             return _first(folder.rules, Known(path, *state, self._home))
         kind = ending(path[at:])

@@ -118,8 +118,11 @@ class Asking(ABC):
     def makers(self, files: Iterable[tuple[bytes, str]]) -> dict[tuple[bytes, str], list[str]]:
         """Give, for each (path, sha256), the ids of the runs that made that content at that path, newest first."""
         found: dict[tuple[bytes, str], list[str]] = {file: [] for file in files}
-        some_output = self.ask("SELECT 1 FROM outputs LIMIT 1")
-        likely = self._in_known_folders(found) if some_output else ()
+        by_folder: dict[bytes, list[tuple[bytes, str]]] = {}
+        for file in found:
+            by_folder.setdefault(split(file[0])[0], []).append(file)
+        known = self.known_folders(by_folder)
+        likely = [file for folder, inside in by_folder.items() if folder in known for file in inside]
         asked = {(*split(path), rows.digest(sha256)): (path, sha256) for path, sha256 in likely}
         query = (
             "SELECT DISTINCT a.path, a.name, a.sha256, runs.id FROM asked a "
@@ -132,14 +135,12 @@ class Asking(ABC):
             found[asked[folder, name, sha]].append(run)
         return found
 
-    def _in_known_folders(self, files: Iterable[tuple[bytes, str]]) -> Iterator[tuple[bytes, str]]:
-        """Iterate over those of some files (path, sha256) that lie in a directory of which the tables know any file."""
-        by_folder: dict[bytes, list[tuple[bytes, str]]] = {}
-        for file in files:
-            by_folder.setdefault(split(file[0])[0], []).append(file)
+    def known_folders(self, folders: Iterable[bytes]) -> set[bytes]:
+        """Give those of some folders (ending in a slash) of which the tables know any file; none, before any output."""
+        if not self.ask("SELECT 1 FROM outputs LIMIT 1"):
+            return set()
         query = "SELECT a.path FROM asked a CROSS JOIN directories d ON d.path = a.path"
-        for (folder,) in self._ask_of("path", [(folder,) for folder in by_folder], query):
-            yield from by_folder[folder]
+        return {folder for (folder,) in self._ask_of("path", [(folder,) for folder in folders], query)}
 
     def _ask_of(self, columns: str, keys: Sequence[tuple[Any, ...]], query: str) -> Iterator[tuple[Any, ...]]:
         """Iterate over what a query gives that finds `keys`, some at a time, in a table `asked` with these columns."""

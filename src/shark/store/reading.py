@@ -6,7 +6,7 @@ import gc
 import os
 from collections.abc import Iterator, Sequence
 
-from shark.errors import NotFound, SharkError
+from shark.errors import NotFound, RecordDamaged, SharkError
 from shark.store import rows
 from shark.store.home import Store
 from shark.store.rows import Prepared
@@ -14,9 +14,13 @@ from shark.tuples import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from multiprocessing.pool import Pool
+    from typing import Any
 
 _MANY = 600
 """From so many records on it is worth starting processes that read them."""
+
+_LONG = 50_000
+"""Shorter texts (bytes) are parsed as quickly as they are cut."""
 
 _CHUNK = 20
 """So many records are handed to a process at a time."""
@@ -37,11 +41,27 @@ def read(store: Store, run: str, *, whole: bool) -> Read:
     """Read one record; `whole` with what the run used."""
     stamp = stamp_of(store, run)
     try:
-        return Read(stamp, "", rows.prepared(store.read_record(run), whole=whole))
+        return Read(stamp, "", rows.prepared(_record(store, run, whole=whole), whole=whole))
     except NotFound:
         return Read(stamp, "", None)
     except SharkError as error:
         return Read(stamp, error.message, None)
+
+
+def _record(store: Store, run: str, *, whole: bool) -> dict[str, Any]:
+    """The record, unless the `whole` of it is asked for without its files and edges, which are nearly all of it."""
+    text = store.record_text(run)
+    short = text
+    if not whole and len(text) > _LONG:
+        from shark.store.excerpt import without_lists
+
+        short = without_lists(text, run)
+    try:
+        return store.parse_record(run, short)
+    except RecordDamaged:
+        if short is text:
+            raise
+    return store.parse_record(run, text)
 
 
 def stamp_of(store: Store, run: str) -> tuple[int, int]:
