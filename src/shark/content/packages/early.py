@@ -26,23 +26,23 @@ class Early:
         self._known: dict[bytes, tuple[State, Owner | None]] = {}
         # rpm(8) tells no state of what it answers from; and it takes longer than a moment.
         self._useful = not Rpm(look=Look()).concerns(b"/")
-        self.unowned = 0
 
-    def take_up(self, paths: Iterable[bytes]) -> None:
-        """Find out who owns these files. What fails is forgotten: whoever asks for `owners` will hear of it."""
+    def take_up(self, paths: Iterable[bytes]) -> Iterable[bytes]:
+        """Find out who owns these files; give those of which no owner is known yet.
+
+        What fails is forgotten: whoever asks for `owners` will hear of it.
+        """
         if not self._useful or len(self._known) > _MOST:
-            return
+            return ()
         states = {path: self._look.settled(path) for path in map(source_of, paths) if path not in self._known}
         try:
             found = owners((path for path, state in states.items() if state), known=self._ecosystems)
         except OSError:
             self._useful = False
             self._known.clear()
-            return
-        for path, state in states.items():
-            if state:
-                self._known[path] = state, found.get(path)
-                self.unowned += path not in found
+            return ()
+        self._known.update((path, (state, found.get(path))) for path, state in states.items() if state)
+        return states.keys() - found.keys()
 
     def owners(self, paths: Iterable[bytes]) -> dict[bytes, Owner]:
         """The same as `packages.owners`, and as true."""
