@@ -13,7 +13,7 @@ import pytest
 from shark.content import packages
 from shark.content.packages.deb import Deb
 from shark.content.packages.early import Early
-from shark.content.packages.look import Noting
+from shark.content.packages.noting import Noting
 
 OLD = 1_500_000_000
 

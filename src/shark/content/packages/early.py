@@ -8,7 +8,8 @@ import os
 from collections.abc import Iterable, Mapping
 
 from shark.content.packages import ecosystems, owners, source_of
-from shark.content.packages.look import SETTLED_NS, Look, Noting, State, state_of
+from shark.content.packages.look import Look
+from shark.content.packages.noting import SETTLED_NS, Noting, State, state_of
 from shark.content.packages.rpm import Rpm
 from shark.model.facts import Owner
 
