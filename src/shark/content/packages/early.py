@@ -42,6 +42,7 @@ class Early:
             self._useful = False
             self._known.clear()
             return ()
+        self._useful = not self._look.hopeless
         self._known.update((path, (state, found.get(path))) for path, state in states.items() if state)
         return states.keys() - found.keys()
 

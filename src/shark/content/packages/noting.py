@@ -19,18 +19,19 @@ _NEVER: State = (-1, -1, -1, -1, -1, -1)
 
 
 class Noting(Look):
-    """Looks, and notes the state of everything before it is read: `holds` tells whether all is as it was. `settled_ns`
-    is how long something must not have changed for its state to tell of the next change.
+    """Looks, and notes the state of everything before it is read: `holds` tells whether all is as it was, `hopeless`
+    that it never will. `settled_ns`: so long must something not have changed for its state to tell of the next change.
     """
 
     def __init__(self, settled_ns: int = SETTLED_NS) -> None:
         self._settled_ns = settled_ns
         self._notes: dict[bytes, State | None] = {}
         self._near: dict[int, bool] = {}
+        self.hopeless = False
 
     def holds(self) -> bool:
         """Whether everything that was looked at is in the state in which it was, and was settled then."""
-        return all(_now(path) == state for path, state in self._notes.items())
+        return not self.hopeless and all(_now(path) == state for path, state in self._notes.items())
 
     def settled(self, path: bytes) -> State | None:
         """The state of a file of this machine, None if there is none, or one whose state does not tell of changes."""
@@ -45,8 +46,8 @@ class Noting(Look):
         """See `Look.stat`."""
         found = super().stat(path)
         state = None if found is None else self._state(path, found)
-        if self._notes.setdefault(path, state) != state:
-            self._notes[path] = _NEVER
+        if state is _NEVER or self._notes.setdefault(path, state) != state:
+            self.hopeless = True
         return found
 
     def read(self, path: bytes) -> bytes:
