@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from shark.around import Around
+    from shark.content.packages.early import Early
     from shark.model.documents import RunRecord
     from shark.plan import Plan
     from shark.store.home import Store
@@ -31,7 +32,8 @@ class Made(NamedTuple):
 
 class Book:
     """One run's. `parent` is the id of the run around it, or ""; `around` is what settings ask for besides. `faults`
-    are shark's own, not told yet; `secrets` are those that were found in names and arguments.
+    are shark's own, not told yet; `secrets` are those that were found in names and arguments; `early`
+    has what was found out before the end.
     """
 
     def __init__(self, plan: Plan, parent: str, around: Around | None = None) -> None:
@@ -42,6 +44,7 @@ class Book:
         self.gatherer = Gatherer()
         self.faults: list[Exception] = []
         self.secrets: Sequence[str] = ()
+        self.early: Early | None = None
         self._recorded: frozenset[tuple[str, str]] = frozenset()
 
     def start_gathering(self, environ: Mapping[str, str]) -> list[str]:
@@ -81,6 +84,7 @@ class Book:
         """
         from shark import record
         from shark.content.masking import mask_environment, mask_text
+        from shark.content.packages import owners
         from shark.model.facts import Header
 
         self.gatherer.ended()
@@ -95,6 +99,7 @@ class Book:
             recorded=self._recorded,
             extras=plan.extras,
             secrets=tuple(self.secrets),
+            owners=owners if self.early is None else self.early.owners,
         )
         outcome = record.finish(
             self.model,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from stat import S_ISREG
 from types import MappingProxyType
 
@@ -17,8 +17,9 @@ from shark.capture.kernel import statx_owned
 from shark.content import hashing
 from shark.content.digestcache import DigestCache
 from shark.content.masking import mask_argv, mask_text
+from shark.content.packages import owners
 from shark.makers import Given, makers
-from shark.model.facts import Facts, HashTask, Header, Question
+from shark.model.facts import Facts, HashTask, Header, Owner, Question
 from shark.model.questions import hash_plan
 from shark.model.run import RunModel
 from shark.store import files, said
@@ -43,7 +44,7 @@ _MANY = 100
 class Settings(NamedTuple):
     """How a run is finished: where manifests go, how files are hashed, what is left alone (gitignore patterns below
     `cwd`). Outputs in `recorded` (path and digest) stand in an earlier record of the same run. `extras`: what else the
-    user's or the project's settings ask for. `secrets` are to stand nowhere.
+    user's or the project's settings ask for. `secrets` are to stand nowhere. `owners` finds out whose files are.
     """
 
     attach: Literal["auto", "xattr", "sidecar", "none"] = "auto"
@@ -53,6 +54,7 @@ class Settings(NamedTuple):
     recorded: frozenset[tuple[str, str]] = frozenset()
     extras: Extras | None = None
     secrets: tuple[str, ...] = ()
+    owners: Callable[[Iterable[bytes]], dict[bytes, Owner]] = owners
 
 
 class Outcome:
@@ -176,12 +178,11 @@ def _find_out(
     cache: DigestCache,
     gatherer: Gatherer | None,
 ) -> tuple[dict[bytes, hashing.Hashed], Findings]:
-    from shark.content.packages import owners
     from shark.model.findings import Findings
 
     questions = model.questions()
     seen = _look_at(questions, facts)
-    facts.owners = owners(question.path for question in questions)
+    facts.owners = settings.owners(question.path for question in questions)
     findings = Findings(model, facts, header)
     if gatherer is not None:
         from shark import circumstances

@@ -72,6 +72,7 @@ class Scribing:
         self._journal_path = b""
         self._store: Store | None = None
         self._ended = False
+        self._ahead = self._ahead_of_end()
 
     def live(self) -> None:
         """Do what the supervisor asks for, until it closes its end."""
@@ -109,9 +110,11 @@ class Scribing:
         text = b""
         while True:
             if not poll.poll(pause):
-                # Also where there is always something new: at the end the command's parent would wait for it.
                 busy = self._follow()
-                preparing_still = next(preparing, False)
+                # Also where there is always something new: at the end the command's parent would wait for it.
+                preparing_still = next(preparing, None)
+                if preparing_still is None and not busy:
+                    preparing_still = self._work_ahead()
                 pause = _SHORTEST if busy or preparing_still else min(2 * pause, _LONGEST)
                 continue
             news = os.read(self._reading, 1 << 16)
@@ -139,6 +142,23 @@ class Scribing:
 
             mask_argv(argv)
             yield True
+
+    def _work_ahead(self) -> bool:
+        """Do a step of what the end would take longer without; False if there was none."""
+        try:
+            return next(self._ahead, False)
+        except Exception:  # noqa: BLE001  the end does without, and tells of what troubles it too
+            self._book.early = None
+            return False
+
+    def _ahead_of_end(self) -> Iterator[bool]:
+        """Step by step, do what a command that runs on leaves time for."""
+        from shark import ahead
+        from shark.content.packages.early import Early
+
+        self._book.early = Early(os.environ)
+        hashes = self._book.plan.hash != "off"
+        yield from ahead.steps(self._book.model, self._book.early, lambda: self._store, hashes=hashes)
 
     def _begin(self, journal: str | None, root: str, local: str, kept: Sequence[Mapping[str, Any]]) -> None:
         from shark.capture.journal import lock

@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
+from shark.errors import SharkError
 from shark.store import filling, schema
 from shark.store.asking import Asking, RunRow, Version, damaged
 from shark.store.choosing import ALL, Wanted
@@ -67,6 +68,25 @@ class Index(Asking):
             if schema.is_damaged(error):
                 schema.discard(store, environ)
         return cls(store, schema.in_memory(), warnings)
+
+    @classmethod
+    def catch_up(cls, store: Store, environ: Mapping[str, str]) -> None:
+        """Let the index of a store catch up with its records now, so that who asks next has less to wait for.
+
+        One that is in no file, cannot be used or is being written is left to them.
+        """
+        import sqlite3
+
+        if schema.place(store, environ) is None:
+            return
+        try:
+            connection, warnings = schema.connect(store, environ)
+            with closing(connection):
+                if not warnings:
+                    connection.execute("PRAGMA busy_timeout = 0")
+                    cls(store, connection)
+        except (SharkError, OSError, sqlite3.Error):
+            return
 
     def close(self) -> None:
         """Close the index."""

@@ -235,6 +235,9 @@ class TestPypi:
         version = importlib.metadata.version("pytest")
         assert Pypi().owners([path])[path] == (f"pkg:pypi/pytest@{version}", False)
 
+    def test_files_of_a_site_that_is_gone_have_no_owner(self, tmp_path):
+        assert self.owner(tmp_path / "site-packages", "gone/x.py") is None
+
 
 class TestCran:
     @pytest.mark.parametrize(

@@ -352,3 +352,40 @@ def test_an_index_that_is_damaged_inside_does_not_hinder(store: Store, environ: 
     again = Index.open(store, environ)
     assert len(again.runs()) == 20
     assert again.warnings == []
+
+
+def test_an_index_catches_up_early_and_again(store: Store, environ: dict[str, str]) -> None:
+    """What came since an index caught up is there all the same, and in the same order."""
+    Index.catch_up(store, environ)
+    assert os.path.exists(store.index_path)
+    for n in (2, 1, 3):
+        store.write_record(record(n))
+        Index.catch_up(store, environ)
+    index = Index.open(store, environ)
+    assert not index.refresh()
+    assert index.makers([(b"/out", A)]) == {(b"/out", A): [example.run_id(n) for n in (3, 2, 1)]}
+
+
+@pytest.mark.parametrize("content", [b"no database" * 1000, b"newer", b"busy", b"no store"])
+def test_an_index_that_cannot_catch_up_early_is_left_to_who_asks(
+    store: Store, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    """Trouble is for those to tell who want to know something."""
+    monkeypatch.setattr(schema, "BUSY_SECONDS", 0.01)
+    store.write_record(record(1))
+    other = sqlite3.connect(store.index_path, isolation_level=None)
+    if content == b"newer":
+        other.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+    elif content == b"busy":
+        other.execute("BEGIN EXCLUSIVE")
+    elif content == b"no store":
+        shutil.rmtree(store.root)
+    else:
+        Path(os.fsdecode(store.index_path)).write_bytes(content)
+    Index.catch_up(store, environ)
+    other.close()
+    if content == b"no store":
+        assert not os.path.exists(store.root)
+    else:
+        store.write_record(record(2))
+        assert [row.id for row in Index.open(store, environ).runs()] == [example.run_id(2), example.run_id(1)]

@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator, Sequence
 
 from shark.content.masking import mask_text
-from shark.content.packages.common import file_digest, is_directory, package_url, read, regular, suspect
+from shark.content.packages.common import file_digest, is_directory, package_url, regular, suspect
+from shark.content.packages.look import Look
 from shark.content.packages.pathindex import Contents, Package, PathIndex, path_index
 from shark.jsontext import loads
 from shark.model.facts import Owner
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 class Conda:
     """Packages of every environment that a path lies in; `folder` is where their indexes are kept (None: nowhere)."""
 
-    def __init__(self, folder: bytes | None = None) -> None:
+    def __init__(self, folder: bytes | None = None, look: Look | None = None) -> None:
+        self._look = look or Look()
         self._folder = folder
         self._roots: dict[bytes, bytes | None] = {}
         self._indexes: dict[bytes, PathIndex] = {}
@@ -47,7 +49,7 @@ class Conda:
         """The nearest directory at or above `folder` that is an environment."""
         if folder not in self._roots:
             above = os.path.dirname(folder)
-            own = folder if os.path.isdir(folder + b"/conda-meta") else None
+            own = folder if self._look.is_directory(folder + b"/conda-meta") else None
             self._roots[folder] = own or (self._root(above) if above != folder else None)
         return self._roots[folder]
 
@@ -59,21 +61,20 @@ class Conda:
                 from hashlib import blake2b
 
                 file = b"%b/conda-%b" % (self._folder, blake2b(root, digest_size=8).hexdigest().encode())
-            try:
-                key = [os.stat(meta).st_mtime_ns]
-            except OSError:
-                key, file = [], None
-            self._indexes[root] = path_index(file, key, lambda: _contents(meta))
+            about = self._look.stat(meta)
+            key, file = ([], None) if about is None else ([about.st_mtime_ns], file)
+            self._indexes[root] = path_index(file, key, lambda: _contents(meta, self._look))
         return self._indexes[root]
 
     def _modified(self, path: bytes, name: bytes, document: bytes) -> bool:
-        found, written = regular(path), regular(document)
+        found, written = regular(path), self._look.regular(document)
         if found is None or written is None:
             return True
         if not suspect(found, written):
             return False
         if document not in self._documents:
-            self._documents[document] = {str(entry.get("_path")): entry for entry in _entries(_load(document))}
+            entries = _entries(_load(document, self._look))
+            self._documents[document] = {str(entry.get("_path")): entry for entry in entries}
         entry = self._documents[document].get(os.fsdecode(name), {})
         # Where conda rewrote the build's prefix inside a file, that digest is the one of the installed content.
         digest = entry.get("sha256_in_prefix") or entry.get("sha256")
@@ -82,15 +83,12 @@ class Conda:
         return file_digest(path, "sha256") != str(digest)
 
 
-def _contents(meta: bytes) -> Contents:
-    try:
-        files = sorted(name for name in os.listdir(meta) if name.endswith(b".json"))
-    except OSError:
-        files = []
+def _contents(meta: bytes, look: Look) -> Contents:
+    files = sorted(name for name in look.names(meta) if name.endswith(b".json"))
     packages: list[Package] = []
     owned: list[list[str]] = []
     for file in files:
-        document = _load(meta + b"/" + file)
+        document = _load(meta + b"/" + file, look)
         if document.get("name"):
             fields = [str(document.get(key) or "") for key in ("name", "version", "build", "channel", "subdir")]
             packages.append([os.fsdecode(file), *fields])
@@ -104,9 +102,9 @@ def _paths(owned: list[list[str]]) -> Iterator[tuple[bytes, int]]:
             yield os.fsencode(path), number
 
 
-def _load(file: bytes) -> dict[str, Any]:
+def _load(file: bytes, look: Look) -> dict[str, Any]:
     try:
-        document = loads(read(file) or b"{}")
+        document = loads(look.read(file) or b"{}")
     except ValueError:
         return {}
     return document if isinstance(document, dict) else {}

@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 
 from shark.content.masking import mask_text
-from shark.content.packages.common import INSTALL_NS, is_directory, package_url, read, regular
+from shark.content.packages.common import INSTALL_NS, is_directory, package_url, regular
+from shark.content.packages.look import Look
 from shark.model.facts import Owner
 from shark.tuples import NamedTuple
 
@@ -23,7 +24,8 @@ class _Library(NamedTuple):
 class Cran:
     """Installed R packages, wherever the library is; R's own packages belong to R."""
 
-    def __init__(self) -> None:
+    def __init__(self, look: Look | None = None) -> None:
+        self._look = look or Look()
         self._folders: dict[bytes, _Library | None] = {}
 
     def concerns(self, folder: bytes) -> bool:
@@ -47,17 +49,17 @@ class Cran:
     def _owner(self, folder: bytes) -> _Library | None:
         if folder not in self._folders:
             above = os.path.dirname(folder)
-            own = _library(folder)
+            own = _library(folder, self._look)
             self._folders[folder] = own or (self._owner(above) if above != folder else None)
         return self._folders[folder]
 
 
-def _library(folder: bytes) -> _Library | None:
+def _library(folder: bytes, look: Look) -> _Library | None:
     file = folder + b"/DESCRIPTION"
-    found = regular(file)
+    found = look.regular(file)
     if found is None:
         return None
-    fields = parse_dcf(read(file).decode("utf-8", "replace"))
+    fields = parse_dcf(look.read(file).decode("utf-8", "replace"))
     # Only an installed package has the field Built; a source tree under development is the user's own code.
     if "Built" not in fields or fields.get("Package") != os.fsdecode(os.path.basename(folder)):
         return None

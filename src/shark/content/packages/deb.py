@@ -6,12 +6,13 @@ Calling `dpkg -S` takes a quarter of a second; its files are read once and kept 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 
-from shark.content.osrelease import os_release
-from shark.content.packages.common import file_digest, is_directory, package_url, read, regular, suspect
+from shark.content.osrelease import PLACES, os_release
+from shark.content.packages.common import file_digest, is_directory, package_url, regular, suspect
+from shark.content.packages.look import Look
 from shark.content.packages.pathindex import Contents, Package, PathIndex, path_index
 from shark.content.packages.verdicts import Verdicts
 from shark.model.facts import Owner
@@ -23,8 +24,14 @@ class Deb:
     """Packages of the dpkg database `admin`; `folder` is where the index is kept (None: nowhere)."""
 
     def __init__(
-        self, folder: bytes | None = None, *, admin: bytes = b"/var/lib/dpkg", release: Mapping[str, str] | None = None
+        self,
+        folder: bytes | None = None,
+        *,
+        admin: bytes = b"/var/lib/dpkg",
+        release: Mapping[str, str] | None = None,
+        look: Look | None = None,
     ) -> None:
+        self._look = look or Look()
         self._folder = folder
         self._admin = admin
         self._release = release
@@ -32,11 +39,12 @@ class Deb:
     @cached_property
     def _index(self) -> PathIndex | None:
         """None where there is no such database."""
-        key = [_mtime(self._admin + name) for name in (b"/status", b"/info", b"/diversions")]
-        if key[0] < 0 or key[1] < 0:
+        states = [self._look.stat(self._admin + name) for name in (b"/status", b"/info", b"/diversions")]
+        if states[0] is None or states[1] is None:
             return None
+        key = [-1 if state is None else state.st_mtime_ns for state in states]
         file = None if self._folder is None else self._folder + b"/deb"
-        return path_index(file, key, lambda: _contents(self._admin))
+        return path_index(file, key, lambda: _contents(self._admin, self._look))
 
     def concerns(self, folder: bytes) -> bool:
         """See `Ecosystem.concerns`."""
@@ -48,22 +56,27 @@ class Deb:
         index = self._index if paths else None
         if index is None:
             return {}
-        release = os_release() if self._release is None else self._release
-        check = _Check(self._admin, Verdicts(None if self._folder is None else self._folder + b"/deb-verdicts"))
+        check = _Check(self._admin, self._verdicts, self._look)
         result = {}
         for path in paths:
             package = _find(index, path)
             if package is not None and not is_directory(path):
-                result[path] = Owner(_purl(package, release), check.modified(path, package))
+                result[path] = Owner(_purl(package, self._distro), check.modified(path, package))
         check.verdicts.keep()
         return result
 
+    @cached_property
+    def _verdicts(self) -> Verdicts:
+        return Verdicts(None if self._folder is None else self._folder + b"/deb-verdicts")
 
-def _mtime(path: bytes) -> int:
-    try:
-        return os.stat(path).st_mtime_ns
-    except OSError:
-        return -1
+    @cached_property
+    def _distro(self) -> Mapping[str, str]:
+        """Which distribution the packages are of."""
+        if self._release is not None:
+            return self._release
+        for place in PLACES:
+            self._look.stat(os.fsencode(place))
+        return os_release()
 
 
 def _find(index: PathIndex, path: bytes) -> Package | None:
@@ -89,20 +102,19 @@ def _purl(package: Package, release: Mapping[str, str]) -> str:
     )
 
 
-def _contents(admin: bytes) -> Contents:
+def _contents(admin: bytes, look: Look) -> Contents:
     """Every installed package as [its name in info/, name, version, architecture], and its paths."""
-    known = _installed(read(admin + b"/status"))
+    known = _installed(look.read(admin + b"/status"))
     packages: list[Package] = []
     lists: list[bytes] = []
-    with os.scandir(admin + b"/info") as entries:
-        for entry in entries:
-            if entry.name.endswith(b".list"):
-                stem = os.fsdecode(entry.name[:-5])
-                name, _, arch = stem.partition(":")
-                version, only_arch = known.get((name, arch), ("", ""))
-                packages.append([stem, name, version, arch or only_arch])
-                lists.append(entry.path)
-    return packages, _paths(packages, lists, _diversions(admin))
+    for file in look.names(admin + b"/info"):
+        if file.endswith(b".list"):
+            stem = os.fsdecode(file[:-5])
+            name, _, arch = stem.partition(":")
+            version, only_arch = known.get((name, arch), ("", ""))
+            packages.append([stem, name, version, arch or only_arch])
+            lists.append(b"%b/info/%b" % (admin, file))
+    return packages, _paths(packages, map(look.read, lists), _diversions(admin, look))
 
 
 def _installed(status: bytes) -> dict[tuple[str, str], tuple[str, str]]:
@@ -123,17 +135,17 @@ def _field(paragraph: bytes, name: bytes) -> str:
     return paragraph[start + len(name) + 2 :].split(b"\n", 1)[0].strip().decode("utf-8", "replace")
 
 
-def _diversions(admin: bytes) -> dict[bytes, tuple[bytes, str]]:
+def _diversions(admin: bytes, look: Look) -> dict[bytes, tuple[bytes, str]]:
     """Where a path really lies: path → (diverted to, the package that keeps the path; ":" for the administrator)."""
-    lines = read(admin + b"/diversions").splitlines()
+    lines = look.read(admin + b"/diversions").splitlines()
     return {lines[n]: (lines[n + 1], os.fsdecode(lines[n + 2])) for n in range(0, len(lines) - 2, 3)}
 
 
 def _paths(
-    packages: list[Package], lists: list[bytes], diversions: dict[bytes, tuple[bytes, str]]
+    packages: list[Package], lists: Iterable[bytes], diversions: dict[bytes, tuple[bytes, str]]
 ) -> Iterator[tuple[bytes, int]]:
-    for number, file in enumerate(lists):
-        lines = read(file).split(b"\n")
+    for number, text in enumerate(lists):
+        lines = text.split(b"\n")
         for line, following in pairwise(lines):
             if following.startswith(line + b"/") or line == b"/.":
                 continue  # a directory, which is listed before what is in it
@@ -145,8 +157,9 @@ def _paths(
 class _Check:
     """Whether files still have their packages' contents; reads a package's digests only for a suspected file."""
 
-    def __init__(self, admin: bytes, verdicts: Verdicts) -> None:
+    def __init__(self, admin: bytes, verdicts: Verdicts, look: Look) -> None:
         self.verdicts = verdicts
+        self._look = look
         self._admin = admin
         self._lists: dict[str, os.stat_result | None] = {}
         self._sums: dict[str, bytes] = {}
@@ -157,7 +170,7 @@ class _Check:
         stem = package[0]
         found = regular(path)
         if stem not in self._lists:
-            self._lists[stem] = regular(self._info(stem, b".list"))
+            self._lists[stem] = self._look.regular(self._info(stem, b".list"))
         written = self._lists[stem]
         if found is None or written is None:
             return True
@@ -182,10 +195,10 @@ class _Check:
     def _shipped(self, path: bytes, stem: str) -> str | None:
         """The MD5 digest with which the package came: of info/*.md5sums, or of a Conffiles field in status."""
         if stem not in self._sums:
-            self._sums[stem] = b"\n" + read(self._info(stem, b".md5sums"))
+            self._sums[stem] = b"\n" + self._look.read(self._info(stem, b".md5sums"))
         if self._status is None:
-            self._status = read(self._admin + b"/status")
-            self._diverted = {to: path for path, (to, _) in _diversions(self._admin).items()}
+            self._status = self._look.read(self._admin + b"/status")
+            self._diverted = {to: path for path, (to, _) in _diversions(self._admin, self._look).items()}
         original = (self._diverted or {}).get(path, path)
         for spelling in _spellings(original):
             end = self._sums[stem].find(b"  " + spelling[1:] + b"\n")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shark.content.packages.common import is_directory, package_url, read, regular
+from shark.content.packages.common import is_directory, package_url, regular
+from shark.content.packages.look import Look
 from shark.jsontext import loads
 from shark.model.facts import Owner
 from shark.tuples import NamedTuple
@@ -20,7 +21,8 @@ class _Module(NamedTuple):
 class Npm:
     """Packages in any node_modules directory. A workspace's link leads out of it: that is the user's own code."""
 
-    def __init__(self) -> None:
+    def __init__(self, look: Look | None = None) -> None:
+        self._look = look or Look()
         self._folders: dict[bytes, _Module | None] = {}
 
     def concerns(self, folder: bytes) -> bool:
@@ -38,7 +40,7 @@ class Npm:
             if folder is None:
                 continue
             if folder not in self._folders:
-                self._folders[folder] = _module(folder)
+                self._folders[folder] = _module(folder, self._look)
             module = self._folders[folder]
             if module is not None and not is_directory(path):
                 found = regular(path)
@@ -59,11 +61,11 @@ def _folder(path: bytes) -> bytes | None:
     return head + modules + b"/".join(parts[:depth])
 
 
-def _module(folder: bytes) -> _Module | None:
+def _module(folder: bytes, look: Look) -> _Module | None:
     file = folder + b"/package.json"
-    found = regular(file)
+    found = look.regular(file)
     try:
-        document = loads(read(file) or b"{}")
+        document = loads(look.read(file) or b"{}")
     except ValueError:
         return None
     if found is None or not isinstance(document, dict):

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from shark.content.masking import mask_text
-from shark.content.packages.common import file_digest, package_url, read, regular, suspect
+from shark.content.packages.common import file_digest, package_url, regular, suspect
+from shark.content.packages.look import Look
 from shark.content.packages.pathindex import Contents, PathIndex, path_index
 from shark.jsontext import loads
 from shark.model.facts import Owner
@@ -26,7 +27,8 @@ class Pypi:
     `folder` is where indexes are kept (None: nowhere).
     """
 
-    def __init__(self, folder: bytes | None = None) -> None:
+    def __init__(self, folder: bytes | None = None, look: Look | None = None) -> None:
+        self._look = look or Look()
         self._folder = folder
         self._sites: dict[bytes, _Site] = {}
         self._prefixes: dict[bytes, list[bytes]] = {}
@@ -54,7 +56,7 @@ class Pypi:
                 from hashlib import blake2b
 
                 cache = b"%b/pypi-%b" % (self._folder, blake2b(folder, digest_size=8).hexdigest().encode())
-            self._sites[folder] = _Site(folder, cache)
+            self._sites[folder] = _Site(folder, cache, self._look)
         return self._sites[folder]
 
     def _candidates(self, path: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -71,12 +73,9 @@ class Pypi:
 
     def _sites_of(self, prefix: bytes) -> list[bytes]:
         if prefix not in self._prefixes:
-            try:
-                names = [name for name in os.listdir(prefix + b"/lib") if name.startswith(b"python3")]
-            except OSError:
-                names = []
+            names = [name for name in self._look.names(prefix + b"/lib") if name.startswith(b"python3")]
             folders = [b"%b/lib/%b/site-packages/" % (prefix, name) for name in sorted(names)]
-            self._prefixes[prefix] = [folder for folder in folders if os.path.isdir(folder)]
+            self._prefixes[prefix] = [folder for folder in folders if self._look.is_directory(folder)]
         return self._prefixes[prefix]
 
 
@@ -87,8 +86,9 @@ def _behind(path: bytes, folders: Sequence[bytes]) -> tuple[bytes, bytes]:
 
 
 class _Distribution:
-    def __init__(self, folder: bytes) -> None:
+    def __init__(self, folder: bytes, look: Look) -> None:
         self._folder = folder
+        self._look = look
         name, _, version = os.fsdecode(os.path.basename(folder)).removesuffix(".dist-info").rpartition("-")
         self.name, self._version = name, version
         self._asked = 0
@@ -96,11 +96,11 @@ class _Distribution:
     @cached_property
     def record(self) -> bytes:
         """The RECORD's text. An editable installation's lists what points to the sources, not these."""
-        return b"\n" + read(self._folder + b"/RECORD").replace(b"\r\n", b"\n")
+        return b"\n" + self._look.read(self._folder + b"/RECORD").replace(b"\r\n", b"\n")
 
     @cached_property
     def written(self) -> os.stat_result | None:
-        return regular(self._folder + b"/RECORD")
+        return self._look.regular(self._folder + b"/RECORD")
 
     @cached_property
     def purl(self) -> str:
@@ -111,7 +111,7 @@ class _Distribution:
     def _direct(self) -> dict[str, object]:
         """direct_url.json: where it was installed from, if not from an index (PyPA: Direct URL data structure)."""
         try:
-            document = loads(read(self._folder + b"/direct_url.json") or b"{}")
+            document = loads(self._look.read(self._folder + b"/direct_url.json") or b"{}")
         except ValueError:
             return {}
         return document if isinstance(document, dict) else {}
@@ -164,14 +164,12 @@ def _split(line: bytes) -> tuple[bytes, bytes, bytes]:
 class _Site:
     """The distributions of one site directory; what they brought is kept as an index in `cache` (None: nowhere)."""
 
-    def __init__(self, folder: bytes, cache: bytes | None) -> None:
+    def __init__(self, folder: bytes, cache: bytes | None, look: Look) -> None:
         self._folder = folder
+        self._look = look
         self._cache = cache
-        try:
-            names = sorted(name for name in os.listdir(folder) if name.endswith(b".dist-info"))
-        except OSError:
-            names = []
-        self._all = {os.fsdecode(name): _Distribution(folder + name) for name in names}
+        names = sorted(name for name in look.names(folder) if name.endswith(b".dist-info"))
+        self._all = {os.fsdecode(name): _Distribution(folder + name, look) for name in names}
         self._named: dict[str, list[_Distribution]] = {}
         for distribution in self._all.values():
             self._named.setdefault(_normal(distribution.name), []).append(distribution)
@@ -201,7 +199,9 @@ class _Site:
     def _by_first(self) -> PathIndex:
         """The names of the .dist-info directories whose paths begin so."""
         # An installation adds and removes directories here, which sets the time.
-        found = os.stat(self._folder)
+        found = self._look.stat(self._folder)
+        if found is None:
+            return PathIndex([], b"")
         return path_index(self._cache, [found.st_mtime_ns, found.st_ino], self._firsts)
 
     def _firsts(self) -> Contents:

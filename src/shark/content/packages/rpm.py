@@ -8,6 +8,7 @@ from functools import cached_property
 
 from shark.content.osrelease import os_release
 from shark.content.packages.common import INSTALL_NS, is_directory, package_url, regular
+from shark.content.packages.look import Look
 from shark.model.facts import Owner
 from shark.tuples import NamedTuple
 
@@ -38,7 +39,9 @@ class Rpm:
         *,
         ask: Callable[[Sequence[str]], bytes | None] | None = None,
         release: Mapping[str, str] | None = None,
+        look: Look | None = None,
     ) -> None:
+        self._look = look or Look()
         self._databases = databases
         self._ask = ask or _answer
         self._release = release
@@ -50,7 +53,7 @@ class Rpm:
             folder
             for folder in self._databases
             for name in _FILES
-            if os.path.exists(os.path.join(folder, name.encode()))
+            if self._look.stat(os.path.join(folder, name.encode())) is not None
         )
         return next(there, b"")
 

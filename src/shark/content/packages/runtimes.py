@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shark.content.packages.common import INSTALL_NS, is_directory, package_url, read, regular
+from shark.content.packages.common import INSTALL_NS, is_directory, package_url, regular
 from shark.content.packages.cran import parse_dcf
+from shark.content.packages.look import Look
 from shark.model.facts import Owner
 from shark.tuples import TYPE_CHECKING, NamedTuple
 
@@ -25,7 +26,8 @@ class _Runtime(NamedTuple):
 class Runtimes:
     """Standard library and program of such an interpreter: `pkg:generic/python@3.12.1`, `pkg:generic/R@4.3.2`."""
 
-    def __init__(self) -> None:
+    def __init__(self, look: Look | None = None) -> None:
+        self._look = look or Look()
         self._known: dict[bytes, _Runtime | None] = {}
 
     def concerns(self, folder: bytes) -> bool:
@@ -54,7 +56,7 @@ class Runtimes:
 
     def _cached(self, witness: bytes) -> _Runtime | None:
         if witness not in self._known:
-            self._known[witness] = _identify(witness)
+            self._known[witness] = _identify(witness, self._look)
         return self._known[witness]
 
 
@@ -64,12 +66,12 @@ def _matched(pattern: bytes, path: bytes) -> re.Match[bytes] | None:
     return re.match(pattern, path)
 
 
-def _identify(witness: bytes) -> _Runtime | None:
+def _identify(witness: bytes, look: Look) -> _Runtime | None:
     """What the file that tells the version says, None if there is no such file."""
-    found = regular(witness)
+    found = look.regular(witness)
     if found is None:
         return None
-    text = read(witness).decode("utf-8", "replace")
+    text = look.read(witness).decode("utf-8", "replace")
     if witness.endswith(b".h"):
         import re
 
