@@ -147,8 +147,9 @@ class Scribing:
         """Do a step of what the end would take longer without; False if there was none."""
         try:
             return next(self._ahead, False)
-        except Exception:  # noqa: BLE001  the end does without, and tells of what troubles it too
+        except Exception as problem:  # noqa: BLE001  the record is made without it
             self._book.early = None
+            self._book.faults.append(problem)
             return False
 
     def _ahead_of_end(self) -> Iterator[bool]:
