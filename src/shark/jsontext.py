@@ -31,6 +31,12 @@ def dumps(document: object, *, indent: bool = False, sort: bool = False) -> byte
     return _work.dumps(document, indent, sort)
 
 
+def expect(size: int) -> None:
+    """Say that a document of some `size` bytes is about to be written, for which orjson may be worth its import."""
+    if size > _ENOUGH:
+        _work.hurry()
+
+
 def dumps_short(document: object) -> bytes:
     """The same for what is some hundred bytes long, of which there may be very many: orjson is no faster there."""
     return _encoded(_work.encode(document))
@@ -74,7 +80,10 @@ class _Work:
     def _add(self, size: int) -> None:
         self._done += size
         if self._done > _ENOUGH:
-            self.dumps, self.loads = _fast()
+            self.hurry()
+
+    def hurry(self) -> None:
+        self.dumps, self.loads = _fast()
 
 
 def _fast() -> tuple[Callable[[object, bool, bool], bytes], Callable[[bytes | str], Any]]:

@@ -48,6 +48,16 @@ def test_orjson_takes_over() -> None:
     assert read.loads.__name__ == "loads"
 
 
+def test_what_is_expected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long document is written by orjson at once."""
+    monkeypatch.setattr(jsontext, "_work", work := jsontext._Work())
+    jsontext.expect(jsontext._ENOUGH)
+    assert work.dumps.__name__ == "_first_dumps"
+    jsontext.expect(jsontext._ENOUGH + 1)
+    assert work.dumps.__name__ == work.loads.__name__.replace("loads", "dumps") == "dumps"
+    assert jsontext.dumps({"a": [1]}) == b'{"a":[1]}'
+
+
 @pytest.mark.parametrize("text", [b"", b"{", b"NaN", b"[Infinity]", b"\xff", b'"\xff"', "[" * 100_000, "x", b"1 2"])
 def test_what_is_no_json(text: bytes | str) -> None:
     """Is refused by both with the same kind of error."""

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 SUFFIX = b".json.gz"
 RECORD_SCHEMA = "shark/run/1"
 
+_PER_FILE = 400
+"""Bytes that a file and the accesses to it take in a record, about."""
+
 
 class Store:
     """One store. `root` holds records and objects, `local` journals (the same but on a network).
@@ -80,6 +83,7 @@ class Store:
         if not is_run_id(run):
             raise ValueError(f"not a run id: {run!r}")
         path = self.record_path(run)
+        jsontext.expect(_PER_FILE * len(record.get("files", ())))
         text = jsontext.dumps(record)
         if self._recorded(run, path, text):
             return path
