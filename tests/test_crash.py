@@ -343,10 +343,10 @@ sys.exit(3)
 """
 
 
-def limit_files() -> None:
+def limit_files(size: int = 1100 << 10) -> None:
     """Let no file become larger than a chunk of the journal, for good: also as root."""
     ctypes.CDLL(None).prctl(24, 24)  # PR_CAPBSET_DROP, CAP_SYS_RESOURCE
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1100 << 10, 1100 << 10))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
 def test_neither_disk_nor_memory_takes_the_journal(world: World, mode: str) -> None:
@@ -360,6 +360,28 @@ def test_neither_disk_nor_memory_takes_the_journal(world: World, mode: str) -> N
     assert "journal-lost" in run.gaps
     assert run.record["command"]["exit"] == 3
     assert run.inputs("out") == {"in": digest(b"x\n")}
+    assert world.settle() == []
+
+
+LOOK_FOR_USUAL_AND_OTHERS = """
+import os, sys
+for number in range(26000):
+    for name in (f"{number:0120}", f"\xe9{number}"):
+        try:
+            os.open("none/" + name, os.O_RDONLY)
+        except FileNotFoundError:
+            pass
+sys.exit(3)
+"""
+
+
+def test_neither_takes_lines(world: World) -> None:
+    """The same while a busy process is told of, part by part: what does not fit is told once, and the end is known."""
+    argv = [sys.executable, "-B", "-S", "-c", LOOK_FOR_USUAL_AND_OTHERS]
+    run = world.run(argv, mode="recorder", preexec_fn=lambda: limit_files(2500 << 10))
+    assert (run.status, run.record["command"]["exit"]) == (3, 3)
+    assert run.stderr.count(b"the rest of the run is not recorded") == 1
+    assert run.gaps == {"journal-lost"}
     assert world.settle() == []
 
 

@@ -187,3 +187,17 @@ def test_a_worker_whose_main_thread_has_ended(trace: Trace, world: World) -> Non
 
 OUTPUTS = ["out", "own", "last"]
 """Of tests/tracees/worker.c."""
+
+
+def test_names_change_by_other_calls(trace: Trace, world: World) -> None:
+    """Directories are forgotten whatever kind of call changes their names, also before anything else does."""
+    for name in ("in", "one/in", "one/in2", "two/in", "two/in2"):
+        world.write(name, name)
+    run = trace("by32", "link")
+    assert run.reads == {"in", "one/in", "one/in2", "two/in", "two/in2"}
+    (world.work / "one").unlink()
+    for name in ("one/in", "one/in2"):
+        world.write(name, name)
+    run = trace("by32", "chdir")
+    assert run.reads == {"in", "one/in", "one/in2"}
+    assert run.missing == ["none", "one/none"]

@@ -238,6 +238,8 @@ class Tracing:
         return self._hidden is None and not self._torn
 
     def _write_lines(self, lines: bytes) -> None:
+        if self._torn:  # since they were asked for
+            return
         try:
             self._journal.write_lines(lines)
         except OSError as problem:

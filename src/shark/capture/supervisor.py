@@ -323,6 +323,12 @@ class Supervisor:
 
     def _is_recorded(self, task: Task, decode: Enter, info: tuple[int, ...]) -> bool:
         """Whether the recorder sees to a call: an open for reading of a hot process, or what it asks for itself."""
+        task.renames = decode in names.CHANGING or decode is others.enter_view
+        if task.renames:
+            if self.recorder is not None:
+                self.recorder.forget(names=True, directories=decode is others.enter_view)
+            task.spares = decode in names.MAKING
+            return False
         if info[1] != AUDIT_X86_64 or task.process.full:
             return False
         if decode is opens.enter_open:
@@ -332,10 +338,6 @@ class Supervisor:
         if decode is opens.enter_open2 and info[3] == TRAP_MAGIC and task.process.hot and self.recorder is not None:
             self.recorder.trapped(task, info[5])
             return True
-        task.renames = decode in names.CHANGING or decode is others.enter_view
-        if task.renames and self.recorder is not None:
-            self.recorder.forget(names=True, directories=decode is others.enter_view)
-            task.spares = decode in names.MAKING
         return False
 
     def _at_signal(self, tid: int, status: int) -> None:

@@ -17,6 +17,7 @@ from shark.events import (
     GapSeen,
     ImageStarted,
     Linked,
+    Located,
     Missing,
     Opened,
     Removed,
@@ -46,6 +47,7 @@ _TELLING = "PASS PWD SECRET TOKEN CRED COOKIE JWT BEARER OTP DSN PSK AUTH SIG KE
 _HINTS = frozenset(_TELLING.split())
 _WITH_PATHS = frozenset(
     {RunStarted, ImageStarted, Changed, Touched, Renamed, Linked, Symlinked, Removed, DirectoryMade, Missing, SubRun}
+    | {Located}
 )
 
 

@@ -48,11 +48,11 @@ WITHIN = frozenset(word.encode() for word in _WORDS.split())
 """Words of which one is in each file's name that may have the shape of a credential, between `-_.:` and blanks."""
 HEADS = (*(head.encode() for head in _HEADS.split()), b"eyJ", b"AA", b"sq0")
 """Or with which such a word of more than 15 characters begins."""
-_BETWEEN = bytes.maketrans(b"-_.:", b"    ")
+_BETWEEN = bytes.maketrans(b"-_.:/", b"     ")
 
 
 def holds_mark(name: bytes) -> bool:
-    """Whether a file's name may have the shape of a credential: then the patterns are worth their import.
+    """Whether a file's name, or a path, may have the shape of a credential: then the patterns are worth their import.
 
     Every shape that masking.py knows begins with one of these words, or with a long one that begins like this.
     """

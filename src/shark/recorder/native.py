@@ -40,7 +40,7 @@ class Native(NamedTuple):
     words: Callable[[int, int, bytes, int], None]
     process: Callable[[int, int, int], int]
     here: Callable[[int, int, int], None]
-    learn: Callable[[int, int, bytes, bytes, int, bool], None]
+    learn: Callable[[int, int, bytes, bytes, int, bool], int]
     teller_forget: Callable[[int, int], None]
     written: Callable[[int, int, int, int], int]
     tell: Callable[[int, int, int, int, int, int], int]
@@ -75,7 +75,7 @@ def load() -> Native:
         _function(library.shark_teller_words, None, pointer, ctypes.c_int, text, number),
         _function(library.shark_teller_process, ctypes.c_int, pointer, number, ctypes.c_int),
         _function(library.shark_teller_here, None, pointer, number, number),
-        _function(library.shark_teller_learn, None, pointer, pointer, text, text, pointer, ctypes.c_int),
+        _function(library.shark_teller_learn, ctypes.c_int, pointer, pointer, text, text, pointer, ctypes.c_int),
         _function(library.shark_teller_forget, None, pointer, ctypes.c_int),
         _function(library.shark_teller_written, ctypes.c_int, pointer, *2 * (ctypes.c_uint64,), ctypes.c_int64),
         _function(library.shark_teller_tell, number, pointer, pointer, pointer, number, number, pointer),

@@ -301,6 +301,10 @@ int shark_drain(struct reader *reader, struct record *records, char *text, int p
     shark_told(reader);  /* if telling was broken off */
     int count = 0, patience = patient ? PATIENCE : 0;
     uint32_t at = 0, still = 0;
+    if (head - reader->tail > UINT32_MAX / 2) {
+        reader->torn++;  /* it never goes back: a program has overwritten it */
+        reader->waiting_count = 0;  /* all slots are looked at below */
+    }
     for (uint32_t n = 0; n < reader->waiting_count; n++) {
         uint32_t index = reader->waiting[n];
         if (head - index > SLOTS)
@@ -320,7 +324,7 @@ int shark_drain(struct reader *reader, struct record *records, char *text, int p
         struct slot *slot = slot_at(reader, index);
         fetch(slot_at(reader, index + AHEAD));
         if (settled(slot, &patience) != COMPLETE) {
-            if (index & (SLOTS / 2 - 1))  /* those are never used */
+            if (index & (SLOTS / 2 - 1) && reader->waiting_count < SLOTS)  /* those are never used */
                 reader->waiting[reader->waiting_count++] = index;
             continue;
         }

@@ -449,5 +449,7 @@ class Recorder:
     def close(self) -> None:
         """No process is hot any more: remove the ring."""
         if self._telling is not None:
+            self._names.on_change = lambda: None
             self._telling.close()
+            self._telling = None
         self._ring.close()

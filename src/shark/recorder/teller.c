@@ -8,7 +8,9 @@
  * Names and numbers come from the traced programs: every length was checked by the reader, and is bounded here again.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <linux/stat.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -42,7 +44,7 @@ struct folder {
     uint64_t hash;
     struct start start;
     uint32_t name, used, path, used_text, path_text;  /* lengths of what stands in `text`, in this order */
-    uint32_t has_path;
+    uint32_t has_path, checked; /* checked: in which reading its true path was seen to be still one */
     char *text;
 };
 
@@ -84,6 +86,7 @@ struct teller {
     struct set written;
     struct words names, heads, secrets, own;
     uint32_t opened, missing;   /* the events' codes */
+    uint32_t reading;           /* counts them */
     struct room *room;          /* the caller's */
     uint32_t line_bytes, stretch_count, got_count;
 };
@@ -214,6 +217,25 @@ static int leads_to(const char *path, const struct record *record)
            found.stx_dev_minor == record->minor && ((found.stx_mask & STATX_BTIME) ? birth : 0) == record->birth;
 }
 
+/* Whether a directory's true path is one: no symbolic link is in it. Mounts, which nobody is told of, and others than the
+ * run may have put one there. Asked once a reading; a kernel before 5.6 cannot tell. */
+static int is_true(struct teller *teller, struct folder *folder)
+{
+    if (folder->checked == teller->reading)
+        return 1;
+    char path[LONGEST + 1];
+    memcpy(path, folder->text + folder->name + folder->used, folder->path);
+    path[folder->path] = 0;
+    struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS};
+    long fd = syscall(SYS_openat2, AT_FDCWD, folder->path ? path : "/", &how, sizeof how);
+    if (fd < 0 && errno != ENOSYS && errno != EPERM)
+        return 0;
+    if (fd >= 0)
+        close((int)fd);
+    folder->checked = teller->reading;
+    return 1;
+}
+
 static uint64_t number_of_file(uint64_t device, uint64_t ino, int64_t birth)
 {
     uint64_t parts[3] = {device, ino, (uint64_t)birth};
@@ -262,7 +284,7 @@ static void note_got(struct teller *teller, const struct record *record)
 
 /* The last part of a name, and the directory before it. */
 struct place {
-    const struct folder *folder;
+    struct folder *folder;
     const char *last;
     uint32_t length;
 };
@@ -343,7 +365,7 @@ static int tell(struct teller *teller, const struct record *record, const char *
         return 0;
     if (found) {
         length = join(path, used + place.folder->used, place.folder->path, &place);
-        if (!leads_to(path, record) || holds_secret(teller, path, length))
+        if (!is_true(teller, place.folder) || !leads_to(path, record) || holds_secret(teller, path, length))
             return 0;
     }
     if (!set_has(&process->told, number) && (!put_line(teller, record, &place) || !set_add(&process->told, number)))
@@ -411,10 +433,11 @@ void shark_teller_here(struct teller *teller, uint32_t number, uint32_t here)
         process->here = here;
 }
 
-/* Learn how the directory is called in which a record's name lies. `text` holds, one after the other, as long as
- * `lengths` say: the path as the program means it, the true one, and both as they stand in JSON. */
-void shark_teller_learn(struct teller *teller, const struct record *record, const char *name, const char *text,
-                        const uint32_t *lengths, int has_path)
+/* Learn how the directory is called in which a record's name lies; of the record itself others have told just now. `text`
+ * holds, one after the other, as long as `lengths` say: the path as the program means it, the true one, and both as they
+ * stand in JSON. Returns 1 if all others had to be forgotten. */
+int shark_teller_learn(struct teller *teller, const struct record *record, const char *name, const char *text,
+                       const uint32_t *lengths, int has_path)
 {
     struct process *process = process_of(teller, record->process);
     struct start start;
@@ -424,12 +447,13 @@ void shark_teller_learn(struct teller *teller, const struct record *record, cons
     for (int n = 0; n < 4; n++)
         size += lengths[n];
     if (!process || !record->length || size > LONGEST || !start_of(process, record, name, &start))
-        return;
-    if (teller->folder_count >= FOLDERS / 4 * 3)
+        return 0;
+    int full = teller->folder_count >= FOLDERS / 4 * 3;
+    if (full)
         forget_folders(teller);
     char *copy = malloc(size ? size : 1);
     if (!copy)
-        return;
+        return full;
     memcpy(copy, name, before);
     memcpy(copy + before, text, size - before);
     struct folder *folder = folder_at(teller, &start, name, before);
@@ -441,6 +465,13 @@ void shark_teller_learn(struct teller *teller, const struct record *record, cons
         .hash = hash_of(&start, name, before), .start = start, .name = before, .used = lengths[0], .path = lengths[1],
         .used_text = lengths[2], .path_text = lengths[3], .has_path = has_path != 0, .text = copy,
     };
+    struct place place;
+    if (find(teller, process, record, name, &place)) {
+        char path[LONGEST + 512];
+        uint32_t length = join(path, copy + before, folder->used, &place);
+        set_add(&process->told, number_of(path, length, record));
+    }
+    return full;
 }
 
 /* Names may mean something else from now on (1); what was told is to be told anew (2). */
@@ -469,6 +500,7 @@ uint32_t shark_teller_tell(struct teller *teller, const struct record *records, 
                            uint32_t count, uint32_t *figures)
 {
     teller->line_bytes = teller->stretch_count = teller->got_count = 0;
+    teller->reading += !from;
     while (from < count && tell(teller, &records[from], names + records[from].path))
         from++;
     figures[0] = teller->line_bytes;

@@ -38,8 +38,6 @@ _SPECIAL: Final = (b"", b".", b"..")
 _BY_THREAD: Final = (b"/proc/", b"/dev/")
 """Below these the same name may mean something else to each thread (look.own_path)."""
 
-_MANY: Final = 10_000
-
 
 class Telling:
     """The teller of one run, over its ring."""
@@ -109,18 +107,17 @@ class Telling:
         key = start, named
         if self._learned.get(key) == directory:
             return
-        if len(self._learned) > _MANY:
-            self._learned.clear()
-        self._learned[key] = directory
         path = b"" if directory == b"/" else directory
         if not (self._lines.is_harmless(shown + b"/") and self._lines.is_harmless(path + b"/")):
             return
         parts = shown, path, _in_json(shown), _in_json(path)
         lengths = (ctypes.c_uint32 * 4)(*map(len, parts))
         offset = self._ring.records + self._at * RECORD.size
-        self._native.learn(
+        if self._native.learn(
             self._teller, offset, record.name, b"".join(parts), ctypes.addressof(lengths), directory != b""
-        )
+        ):
+            self._learned.clear()
+        self._learned[key] = directory
 
     # --- telling
 
@@ -133,9 +130,10 @@ class Telling:
         count = self._ring.read()
         if not count:
             return
-        self._set(_SECRETS, b"".join(secret + b"\0" for secret in self._lines.secrets()))
         tell, figures, n = self._native.tell, self._figures, 0
         while n < count:
+            # What was told of by others may have held a secret that nobody knew.
+            self._set(_SECRETS, b"".join(secret + b"\0" for secret in self._lines.secrets()))
             n = tell(self._teller, self._ring.records, self._ring.names, n, count, ctypes.addressof(figures))
             lines, stretches, got = figures
             if got:

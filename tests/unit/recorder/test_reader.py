@@ -194,6 +194,30 @@ def test_noise(tmp_path: Path, seed: int, state: int | None) -> None:
         ring.close()
 
 
+def test_a_head_that_goes_back(ring: Ring) -> None:
+    """Slots that are never completed, with a counter of slots that goes back and forth: nothing overflows, and it is
+    noticed.
+    """
+    head = 5 * layout.SLOTS
+    with rings.memory(ring) as view:
+        for offset in range(layout.RING_SLOTS, layout.RING_AREAS, layout.SLOT_SIZE):
+            struct.pack_into("=I", view, offset, layout.BUSY)
+            struct.pack_into("=q", view, offset + layout.RESULT, layout.NOT_RETURNED)
+        for step in (0, -1, 5, -1, 3, -layout.SLOTS, layout.SLOTS // 2, -7, 2 * layout.SLOTS) * 20:
+            head += step
+            struct.pack_into("=I", view, rings.HEAD, head)
+            assert list(ring.drain()) == []
+    assert ring.counts[2] >= 60
+    with rings.memory(ring) as view:
+        for offset in range(layout.RING_SLOTS, layout.RING_AREAS, layout.SLOT_SIZE):
+            struct.pack_into("=I", view, offset, layout.FREE)
+    writer = Writer(ring, 3)
+    while not writer.begin():
+        pass
+    writer.complete(b"/still/read", 3, rings.statx(1))
+    assert [record.name for record in ring.drain()] == [b"/still/read"]
+
+
 def test_waiting_is_bounded(ring: Ring) -> None:
     """A program that keeps every slot for ever does not make each reading wait for each of them."""
     with rings.memory(ring) as view:
