@@ -466,7 +466,8 @@ int shark_teller_learn(struct teller *teller, const struct record *record, const
         .used_text = lengths[2], .path_text = lengths[3], .has_path = has_path != 0, .text = copy,
     };
     struct place place;
-    if (find(teller, process, record, name, &place)) {
+    int is_told = record->result < 0 || (S_ISREG(record->mode) && !(record->flags & O_PATH));  /* the latter: no access */
+    if (is_told && find(teller, process, record, name, &place)) {
         char path[LONGEST + 512];
         uint32_t length = join(path, copy + before, folder->used, &place);
         set_add(&process->told, number_of(path, length, record));

@@ -318,6 +318,16 @@ def test_what_others_have_told(bench: Bench) -> None:
     assert (bench.untold(), bench.lines()) == ([], [])
 
 
+def test_a_look_is_not_told(bench: Bench) -> None:
+    """A file that was opened with O_PATH was not accessed, whoever has learned its directory from that."""
+    path = bench.path("d/file")
+    bench.open(path, seen(path), flags=os.O_PATH)
+    for record in bench.telling.untold({}):
+        bench.telling.learn(record, path, os.path.dirname(path), b"")
+    bench.open(path, seen(path))
+    assert (bench.untold(), len(bench.lines())) == ([], 1)
+
+
 def test_a_link_on_the_way(bench: Bench) -> None:
     """A true path that leads through a symbolic link by now is none any more, whoever has put it there."""
     path = bench.path("up/d/file")
