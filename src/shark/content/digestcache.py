@@ -113,9 +113,7 @@ class DigestCache:
         db.execute("BEGIN")
         for device in {key.dev for key in keys}:
             dev = _signed(device)
-            inos = sorted({key[1] for key in keys if key[0] == device})
-            if inos[-1] >= _SIGNED:
-                inos = sorted(map(_signed, inos))
+            inos = sorted({_signed(key[1]) for key in keys if key[0] == device})
             values: tuple[int, ...]
             for at in range(0, len(inos), _ASKED):
                 some = inos[at : at + _ASKED]
@@ -126,7 +124,7 @@ class DigestCache:
                     query, values = f"{columns} ino IN ({', '.join('?' * len(some))})", (dev, *some)
                 for ino, size, mtime, ctime, hashed, sha256 in db.execute(query, values).fetchall():
                     key = wanted.get((device, ino & _UNSIGNED, size, mtime, ctime))  # type: ignore[call-overload]
-                    if key is not None and mtime < hashed - DISTRUST_NS:  # as `trusted` has it
+                    if key is not None and trusted(key, hashed):
                         found[key] = sha256.hex()
         db.execute("COMMIT")
         return found

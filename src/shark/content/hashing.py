@@ -151,14 +151,13 @@ def _from_cache(
 ) -> list[Seen]:
     """Settles what the cache knows and what is too large; returns the rest."""
     now = time.time_ns()
-    digest_of = (cache.get_many([key for _, key, _ in jobs]) if cache else {}).get
+    known = cache.get_many(key for _, key, _ in jobs) if cache else {}
     left = []
     for job in jobs:
         path, key, _ = job
-        digest = digest_of(key)
+        digest = known.get(key)
         if digest is not None and path not in fresh:
-            dev, ino, size, mtime, ctime = key
-            done[path] = _new(Hashed, (digest, "", size, mtime, ctime, dev, ino, now))
+            done[path] = _hashed(digest, "", key, now)
         elif key.size > limit:
             done[path] = _hashed("", f"it is larger than {limit} bytes", key, 0)
         else:
