@@ -31,7 +31,8 @@ AT_ONCE = 4
 REAPER = str(Path(__file__).with_name("reaper.py"))
 
 GROWTH = 8 * 1024
-"""KiB by which the peak of a command's supervisor may differ between its first and last runs: the allocator's noise."""
+"""KiB by which the peak of a command's supervisor may differ between its first and last runs: the allocator's noise, and
+4 MiB by which a run is larger that has found out ahead whose files they are."""
 
 STORE = ("runs/", "objects/", "index.sqlite")
 """What a store may hold when no run goes on."""
@@ -178,7 +179,7 @@ def growth(peaks: dict[str, list[int]]) -> dict[str, tuple[int, int]]:
 
     Now and then a supervisor takes new records into the index, and is larger by that: so the smallest peaks of a
     command are compared, and the largest of all commands together. Where four run at a time, each takes longer, and its
-    scribe has time to find out who owns the files while it runs: that alone is 4 MiB for some.
+    scribe has time to find out ahead who owns the files.
     """
     halves = {name: (some[: (len(some) + 1) // 2], some[len(some) // 2 :]) for name, some in peaks.items()}
     found = {name: (min(before), min(after)) for name, (before, after) in halves.items()}

@@ -127,10 +127,7 @@ class Telling:
         `processes` are the hot ones, by number.
         """
         self.lowest.clear()
-        count = self._ring.read()
-        if not count:
-            return
-        tell, figures, n = self._native.tell, self._figures, 0
+        tell, figures, n, count = self._native.tell, self._figures, 0, self._ring.read()
         while n < count:
             # What was told of by others may have held a secret that nobody knew.
             self._set(_SECRETS, b"".join(secret + b"\0" for secret in self._lines.secrets()))

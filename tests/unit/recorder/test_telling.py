@@ -209,6 +209,22 @@ def test_what_is_told_once(bench: Bench) -> None:
     assert (len(bench.untold()), len(bench.lines())) == (1, 0)  # of a process that nobody has named
 
 
+def test_slots_of_repetitions_are_free_again(bench: Bench) -> None:
+    """Also where the reader has dropped all that was read, and nothing is told."""
+    path = bench.path("file")
+    bench.know(path)
+    bench.open(path, seen(path))
+    assert bench.untold() == []
+    while not bench.writer.begin():
+        pass
+    [offset] = bench.writer.slots
+    bench.writer.complete(path, 3, raw(seen(path)))
+    before = bench.ring.counts[1]
+    assert bench.untold() == []
+    assert bench.ring.counts[1] == before + 1
+    assert bench.ring.slot(offset).state == layout.FREE
+
+
 def test_many(bench: Bench) -> None:
     """Thousands of names in thousands of directories: each is told once."""
     names = [b"/none/%d/%d" % (n % 2000, n) for n in range(10_000)]
