@@ -31,8 +31,8 @@ AT_ONCE = 4
 REAPER = str(Path(__file__).with_name("reaper.py"))
 
 GROWTH = 8 * 1024
-"""KiB by which the peak of a command's supervisor may differ between its first and last runs: the allocator's noise, and
-4 MiB by which a run is larger that has found out ahead whose files they are."""
+"""KiB by which the peak of a command's supervisor may differ between its first and last runs: the allocator's noise,
+and 4 MiB by which a run is larger that has found out ahead whose files they are."""
 
 STORE = ("runs/", "objects/", "index.sqlite")
 """What a store may hold when no run goes on."""
