@@ -23,8 +23,8 @@ __all__ = ["Context", "Gatherer", "as_given", "gather"]
 _SECONDS = 30.0  # of one repository, however long the command runs
 _GRACE = 0.25  # seconds for an ended helper to end its git in turn
 _SLICE = 0.1  # seconds between two looks at how crowded the machine is
-_LONGEST = 30.0  # seconds that are waited for a helper at most, however crowded it is
-_STANDSTILL = 10.0  # seconds that are waited for all but git
+_LONGEST = 30.0  # seconds that a helper is waited for at most, however crowded it is
+_STANDSTILL = 20.0  # seconds that a helper is waited for which does not wait for git
 
 
 def gather(cwd: str, environ: Mapping[str, str], *, extra: Iterable[str] = ()) -> Context:
@@ -183,15 +183,17 @@ class Gatherer:
         self._close()
 
     def _is_over_within(self, limit: float) -> bool:
-        """Wait for the helper: in any case a little, since the whole machine may have stood still until now.
+        """Wait for the helper: in any case a little, since the whole machine may have stood still until now, and this
+        process may come here long after the command's end if many others end too.
 
         The limit is for git, whose work has no bound. The rest is some hundredths of a second: where that is not done,
         the machine is slow in a way that its load does not show (its disk, or a quota), and waiting helps.
         """
-        spent = min((time.monotonic() - self._since) / self._crowd(), 0.75 * limit)
+        begun = time.monotonic()
+        spent = min((begun - self._since) / self._crowd(), 0.75 * limit)
         while not self._is_over(_SLICE if spent >= limit else min(_SLICE, limit - spent)):
             spent += _SLICE / self._crowd()
-            waited = time.monotonic() - self._since
+            waited = time.monotonic() - begun
             if waited >= max(limit, _LONGEST):
                 return False
             if spent >= limit and (waited >= max(limit, _STANDSTILL) or self._so_far().waits_for_git):

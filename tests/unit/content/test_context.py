@@ -124,6 +124,30 @@ def test_on_a_crowded_machine_the_limit_is_longer(tmp_path):
     assert found.finished
 
 
+def test_a_helper_has_its_time_though_it_is_asked_late(tmp_path, monkeypatch):
+    """Where a hundred runs end at once, shark itself may come to its question a minute after the command's end."""
+
+    def late(*_):
+        wait_for(tmp_path / "go")
+        return {}
+
+    looks = []
+
+    def crowd():
+        looks.append(len(looks))
+        if len(looks) == 4:
+            (tmp_path / "go").touch()
+        return 50.0
+
+    monkeypatch.setattr(gathering, "_section", late)
+    gatherer = Gatherer(crowd)
+    gatherer.start(str(tmp_path), ENVIRON)
+    gatherer._since = time.monotonic() - 60
+    found, gaps = gatherer.collect(2)
+    assert gaps == []
+    assert found.finished
+
+
 def test_what_is_not_gits_work_has_longer(tmp_path, monkeypatch):
     """A machine whose disk is slow, or whose quota is used up, has no load that could be seen."""
     real = gathering._section
