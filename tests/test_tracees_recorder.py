@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 
 import pytest
@@ -201,3 +205,27 @@ def test_names_change_by_other_calls(trace: Trace, world: World) -> None:
     run = trace("by32", "chdir")
     assert run.reads == {"in", "one/in", "one/in2"}
     assert run.missing == ["none", "one/none"]
+
+
+READS_AND_WAITS = "import sys; [open(f'in{n}').close() for n in range(20)]; print('read', flush=True); sys.stdin.read()"
+
+
+def test_what_is_read_is_told_while_nobody_stops(world: World) -> None:
+    """A process that has no stop for long is not waited for: what it has opened is in the journal soon after."""
+    names = [f"in{n}" for n in range(20)]
+    for name in names:
+        world.write(name)
+    command = world.command([sys.executable, "-S", "-c", READS_AND_WAITS], mode="recorder")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=world.work, env=world.env, **pipes) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"read\n"
+        (journal,) = (world.store / "journals").glob("*.journal")
+        until = time.monotonic() + 60
+        untold = names
+        while untold and time.monotonic() < until:
+            select.select([process.stdout], [], [], 0.01)  # there is nothing to be read
+            text = journal.read_bytes()
+            untold = [name for name in names if f'/{name}"'.encode() not in text]
+        assert process.communicate(b"", timeout=60) == (b"", b"")
+    assert untold == []

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from shark.capture.supervisor import Supervisor
 
 _LINGER_SLICE: Final = 0.2  # seconds
+_REST, _LONGEST_REST = 0.005, 0.32
+"""Seconds between two readings of what hot processes write down while nobody stops: the longer, the less there is."""
 
 
 class Loop:
@@ -119,6 +121,7 @@ class Loop:
             if found is None and self._s.tiering is not None and self._s.tiering.prepare():
                 return True
             if found is None and not (workers.outstanding or waiter.requests) and deadline is None:
+                self._rest()
                 found = waiter.block_for_stop()
         except ChildProcessError:
             return False
@@ -131,3 +134,11 @@ class Loop:
                 self.on_request()
             workers.run_done()
         return True
+
+    def _rest(self) -> None:
+        """While no tracee has stopped or ended, tell of what the hot ones write down: else they, or who waits for the
+        command, would wait for that later.
+        """
+        pause = _REST
+        while self._s.has_hot() and not self._waiter.rest(pause):
+            pause = _REST if self._s.drain() else min(2 * pause, _LONGEST_REST)

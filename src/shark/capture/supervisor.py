@@ -239,6 +239,18 @@ class Supervisor:
 
     # --- stops
 
+    def has_hot(self) -> bool:
+        """Whether there are processes that write down what they do."""
+        return self.recorder is not None and self.recorder.has_hot()
+
+    def drain(self) -> bool:
+        """Tell, while nobody stands still for it, what hot processes have written down; whether there was anything."""
+        try:
+            return self.recorder is not None and self.recorder.drain()
+        except Exception as problem:  # noqa: BLE001  a fault in here must not end, or hang, the command
+            self._fault(None, problem)
+            return False
+
     def handle(self, tid: int, status: int) -> None:
         """Do what a wait status asks for."""
         self.stops += 1

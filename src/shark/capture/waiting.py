@@ -116,6 +116,11 @@ class Waiter:
             if taken := self._take(found):
                 return taken
 
+    def rest(self, seconds: float) -> bool:
+        """Sleep until a tracee has stopped or ended, `seconds` at most; whether one has. Raises ChildProcessError."""
+        signal.sigtimedwait(_CHILD, 0)  # what came of stops that are dealt with
+        return self.is_awaited() or signal.sigtimedwait(_CHILD, seconds) is not None
+
     def sleep(self, deadline: float | None) -> bool:
         """Sleep until a tracee or a worker has something to tell, or the monotonic clock shows `deadline`.
 

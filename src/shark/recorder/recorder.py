@@ -290,8 +290,12 @@ class Recorder:
         else:
             self._names.moved(old, new, exchanged=exchanged)
 
-    def drain(self) -> None:
-        """Tell all that was written down and not told yet."""
+    def has_hot(self) -> bool:
+        """Whether there are hot processes."""
+        return bool(self._processes)
+
+    def drain(self) -> bool:
+        """Tell all that was written down and not told yet; whether there was anything."""
         doubtful: dict[int, Process] = {}
         telling = self._telling if self._s.takes_lines else None
         for record in self._ring.drain() if telling is None else telling.untold(self._processes):
@@ -311,6 +315,7 @@ class Recorder:
         self._turns += 1
         if not self._turns % _TURNS:
             self._check()
+        return self._ring.found > 0
 
     @staticmethod
     def _is_doubtful(process: Process, result: int) -> bool:

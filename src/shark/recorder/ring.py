@@ -122,6 +122,7 @@ class Ring:
         self._mapped = mmap.mmap(-1, ROOM * RECORD.size), mmap.mmap(-1, ROOM * layout.PATH_ROOM)
         self.records, self.names = (ctypes.addressof(ctypes.c_char.from_buffer(one)) for one in self._mapped)
         self._counts = (ctypes.c_uint64 * 4)()
+        self.found = 0  # how many records the last reading gave
 
     def tick(self) -> int:
         """The next number of the run's counter."""
@@ -138,7 +139,8 @@ class Ring:
 
     def read(self) -> int:
         """Read what has been completed since the last time; returns how many records that are. Then call `told`."""
-        return self._native.drain(self._reader, self.records, self.names, 1)
+        self.found = self._native.drain(self._reader, self.records, self.names, 1)
+        return self.found
 
     def record(self, n: int) -> Record:
         """One of the records that were read last."""
