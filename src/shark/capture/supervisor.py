@@ -88,6 +88,7 @@ class Supervisor:
         self.recorder: Recorder | None = None  # reads what the hot ones write down; there once one was hot
         self.lines: Lines | None = None  # who takes lines of the journal instead of events
         self.stops = 0
+        self._reads_meanwhile = True
         self._nested: set[int] = set()
         # The ptrace request by which a thread goes on whose call need not be seen to its exit.
         self.onward = kernel.PTRACE_SYSCALL if options.full else kernel.PTRACE_CONT
@@ -240,14 +241,15 @@ class Supervisor:
     # --- stops
 
     def has_hot(self) -> bool:
-        """Whether there are processes that write down what they do."""
-        return self.recorder is not None and self.recorder.has_hot()
+        """Whether there are processes that write down what they do, and shall be read while nobody stops."""
+        return self._reads_meanwhile and self.recorder is not None and self.recorder.has_hot()
 
     def drain(self) -> bool:
         """Tell, while nobody stands still for it, what hot processes have written down; whether there was anything."""
         try:
             return self.recorder is not None and self.recorder.drain()
         except Exception as problem:  # noqa: BLE001  a fault in here must not end, or hang, the command
+            self._reads_meanwhile = False  # it would come again and again
             self._fault(None, problem)
             return False
 

@@ -101,3 +101,63 @@ def test_it_leaves_whoever_is_alive(clock: Clock) -> None:
     it.leaving = True
     it.run()
     assert waiter.slept == 0
+
+
+class Resting:
+    """A waiter to which a stop comes after `turns` sleeps; it keeps how long these were to be."""
+
+    def __init__(self, turns: int) -> None:
+        self._turns = turns
+        self.pauses: list[float] = []
+
+    def rest(self, seconds: float) -> bool:
+        """Whether it has come."""
+        self.pauses.append(seconds)
+        return len(self.pauses) == self._turns
+
+
+class Recording:
+    """A recorder that finds something in some of its readings, or fails."""
+
+    def __init__(self, found: list[bool], fails: bool = False) -> None:
+        self._found = iter(found)
+        self._fails = fails
+
+    def has_hot(self) -> bool:
+        """Yes."""
+        return True
+
+    def drain(self) -> bool:
+        """As planned."""
+        if self._fails:
+            raise ValueError("no luck")
+        return next(self._found)
+
+
+def resting(turns: int, recorder: Any) -> tuple[list[float], list[Any]]:
+    """How long a loop sleeps with this recorder, and the events."""
+    events: list[Any] = []
+    supervisor = Supervisor([events.append], Options(), lambda fd: Hashed("", ""))
+    waiter: Any = Resting(turns)
+    supervisor.waiter, supervisor.recorder = waiter, recorder
+    Loop(supervisor, 5.0)._rest()
+    return waiter.pauses, events
+
+
+def test_it_reads_ever_more_seldom_where_nothing_is_found() -> None:
+    """While nobody stops; what is found has it read again soon."""
+    pauses, events = resting(12, Recording([False, False, True, *[False] * 8]))
+    assert pauses == [0.005, 0.01, 0.02, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.32, 0.32]
+    assert events == []
+
+
+def test_a_fault_in_a_reading_is_told_once() -> None:
+    """It would come again at once: the next stop reads."""
+    pauses, events = resting(9, Recording([], fails=True))
+    assert len(pauses) == 1
+    assert [(event.kind, "no luck" in event.detail) for event in events] == [("other", True)]
+
+
+def test_nobody_rests_without_a_recorder() -> None:
+    """There is nothing to be read."""
+    assert resting(9, None) == ([], [])
