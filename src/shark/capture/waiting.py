@@ -81,11 +81,6 @@ class Waiter:
         return None
 
     @staticmethod
-    def is_awaited() -> bool:
-        """Whether a thread has stopped or ended: at once. Raises ChildProcessError when no tracee is left."""
-        return os.waitid(os.P_ALL, 0, _LOOK) is not None
-
-    @staticmethod
     def _stop() -> tuple[int, int] | None:
         try:
             found = os.waitid(os.P_ALL, 0, _STOPPED)

@@ -15,16 +15,12 @@ _NAMES = "layout registers native patterns space injecting ring signals names si
 _PARTS = tuple(f"shark.recorder.{name}" for name in _NAMES.split())
 """The recorder's modules, in an order in which each needs only those before it: each takes less than a millisecond."""
 
-_FEW = 8
-"""The shortest commands have fewer stops in all: they shall not pay for what they do not need."""
-
 LIBRARY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_native.so")
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shark.capture.supervisor import Supervisor
-    from shark.recorder.native import Native
     from shark.recorder.recorder import Recorder
 
 
@@ -45,9 +41,7 @@ class Tiering:
         self._programs: set[object] = set()  # those of which a process was hot
         self._recorder: Recorder | None = None
         self._parts = iter(_PARTS)
-        self._library: Native | None = None
         self._likely = False  # that the recorder will be needed
-        self._spare = len(os.sched_getaffinity(0)) > 1  # what is done in idle moments costs the command nothing
         self.problem = ""
 
     def is_taken(self, task: Task) -> bool:
@@ -77,39 +71,29 @@ class Tiering:
         return opens >= self._threshold or process.program in self._programs
 
     def prepare(self) -> bool:
-        """In a moment without a stop, get the recorder ready, part by part until there is one; True if any was.
+        """In a moment without a stop, get a part of the recorder ready; True if there was one.
 
         The first process that is hot would stand still meanwhile.
         """
-        if self._library is not None or self.problem:
+        if not self._likely:
             return False
-        if not (self._likely or (self._spare and self._s.stops >= _FEW)):
-            return False
-        for part in self._parts:
+        part = next(self._parts, "")
+        if part:
             __import__(part)
-            if self._s.waiter.is_awaited():
-                return True
-        self._load()
-        return True
-
-    def _load(self) -> Native | None:
-        """Have the library; None where there is a problem."""
-        from shark.recorder import native
-
-        try:
-            self._library = self._library or native.load()
-        except OSError as problem:
-            self.problem = str(problem)
-        return self._library
+        else:
+            self._likely = False
+        return bool(part)
 
     def _begin(self) -> Recorder | None:
-        library = None if self.problem else self._load()
-        if library is None:
+        self._parts = iter(())
+        if self.problem:
             return None
+        from shark.recorder import native
         from shark.recorder.recorder import Recorder
         from shark.recorder.ring import Ring
 
         try:
+            library = native.load()
             ring = Ring(library, self._where(), self._s.tick())
         except OSError as problem:
             self.problem = str(problem)
