@@ -140,5 +140,5 @@ class Loop:
         command, would wait for that later.
         """
         pause = _REST
-        while self._s.has_hot() and not self._waiter.rest(pause):
+        while self._s.reads_meanwhile() and not self._waiter.rest(pause):
             pause = _REST if self._s.drain() else min(2 * pause, _LONGEST_REST)

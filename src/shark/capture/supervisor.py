@@ -240,8 +240,8 @@ class Supervisor:
 
     # --- stops
 
-    def has_hot(self) -> bool:
-        """Whether there are processes that write down what they do, and shall be read while nobody stops."""
+    def reads_meanwhile(self) -> bool:
+        """Whether there are processes of which it is to be read what they write down, while nobody stops."""
         return self._reads_meanwhile and self.recorder is not None and self.recorder.has_hot()
 
     def drain(self) -> bool:

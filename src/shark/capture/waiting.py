@@ -111,10 +111,14 @@ class Waiter:
             if taken := self._take(found):
                 return taken
 
-    def rest(self, seconds: float) -> bool:
+    @staticmethod
+    def rest(seconds: float) -> bool:
         """Sleep until a tracee has stopped or ended, `seconds` at most; whether one has. Raises ChildProcessError."""
         signal.sigtimedwait(_CHILD, 0)  # what came of stops that are dealt with
-        return self.is_awaited() or signal.sigtimedwait(_CHILD, seconds) is not None
+        if os.waitid(os.P_ALL, 0, _LOOK) is not None:
+            return True
+        signal.sigtimedwait(_CHILD, seconds)
+        return os.waitid(os.P_ALL, 0, _LOOK) is not None  # it may have come from somebody else
 
     def sleep(self, deadline: float | None) -> bool:
         """Sleep until a tracee or a worker has something to tell, or the monotonic clock shows `deadline`.
