@@ -88,6 +88,13 @@ def wrong_digests(record: dict[str, Any]) -> list[str]:
     ]
 
 
+def by_the_clock(program: str, file: str, access: str) -> bool:
+    """Whether git looked into a file of its work tree: it does so again if the index was written in the same second
+    (git's racy-git document). strace sees the same: 5 reads of one file in this suite's commands, or 1 with pauses.
+    """
+    return program.endswith("/git") and access == "read" and file.startswith("WORLD/work/") and "/.git/" not in file
+
+
 def normal(record: dict[str, Any], world: World) -> dict[str, Any]:
     """What must be the same in every record of a command: all but ids, times, numbers and random names."""
 
@@ -105,6 +112,7 @@ def normal(record: dict[str, Any], world: World) -> dict[str, Any]:
         for edge in record["edges"]
         if "file" in edge
     }
+    edges = {edge for edge in edges if not by_the_clock(*edge)}
     named = {(name(file["path"]), file.get("role", ""), file.get("package", "")) for file in files.values()}
     return {
         "command": (record["command"]["argv"], record["command"].get("exit")),
