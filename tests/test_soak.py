@@ -222,7 +222,6 @@ def test_soak(tmp_path: Path) -> None:
     begin = time.monotonic()
     one_by_one(soak, places[0], cases, begin + SECONDS / 2)
     all_at_once(soak, places, cases, begin + SECONDS)
-    Path("/tmp/c/peaks.json").write_text(json.dumps(soak.phases))
     every = [peak for phase in soak.phases for peaks in phase.values() for peak in peaks]
     print(f"{len(every)} runs; peak memory of supervisors {min(every)} to {max(every)} KiB")
     assert soak.trouble == []
