@@ -30,7 +30,7 @@ class RecorderHook(BuildHookInterface):
         if sys.platform != "linux" or platform.machine() != "x86_64" or not compiler:
             self._skip(made, "there is no C compiler, or no recorder for this machine")
             return
-        sources = [os.path.join(self.root, FOLDER, name) for name in ("reader.c", "teller.c", "stub.S")]
+        sources = [os.path.join(self.root, FOLDER, name) for name in ("reader.c", "teller.c", "asking.c", "stub.S")]
         new = f"{made}.new"
         try:
             subprocess.run([*compiler.split(), *FLAGS, "-o", new, *sources], check=True)

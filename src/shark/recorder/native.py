@@ -1,5 +1,5 @@
 """The compiled part: the stub that runs in hot processes, the reader of what it writes, and the teller of what most of
-that is (stub.S, reader.c, teller.c).
+that is (stub.S, reader.c, teller.c, asking.c).
 
 It is there only where shark was built for x86-64 with a C compiler at hand.
 """

@@ -61,7 +61,7 @@ class Recorder:
         self._names = Names(supervisor.places)
         self._sites = Sites()
         lines = supervisor.lines
-        self._telling = None if lines is None else Telling(native, ring, lines, supervisor.keeper)
+        self._telling = None if lines is None else Telling(native, ring, lines, supervisor.keeper, self._names.note)
         if self._telling is not None:
             self._names.on_change = self._telling.forget
         self._processes: dict[int, Process] = {}  # the hot ones, by their numbers

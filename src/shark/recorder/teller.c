@@ -1,38 +1,38 @@
-/* Tells of what most records are: a file that was opened to be read, or not found, in a directory that is known.
+/* Tells of what most records are: a file or a directory that was opened to be read, or was not found.
  *
  * Such a record becomes a line of the journal here, without a step of the interpreter's. Everything else is left to
- * recorder.py: a name whose directory nobody has looked up yet, a file that the run has written to, a name that may hold
- * a secret, whatever is no regular file. What a directory is called is learned from there, and forgotten whenever names
- * may mean something else.
+ * recorder.py: a relative name that starts where nothing was opened yet, a file that the run has written to, a name that
+ * may hold a secret or does not stand in JSON as it is, whatever is neither a regular file nor a directory. What a
+ * directory is called is learned from there, or found out here where its name is usual, and forgotten whenever names may
+ * mean something else.
  *
  * Names and numbers come from the traced programs: every length was checked by the reader, and is bounded here again.
  */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
-#include <linux/stat.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
+#include "asking.h"
 #include "layout.h"
 #include "record.h"
 #include "set.h"
 
 #define FOLDERS 4096            /* places for directories: they are all forgotten when three quarters are taken */
 #define LONGEST 8192            /* bytes of a directory's names, together */
+#define JOINED (LONGEST + 512)  /* bytes for one of them with a last part and NUL */
 #define NUMBERS 300             /* more than what the numbers and the rest of a line take */
 #define LINES (1 << 20)         /* bytes: some thousand lines; what finds no room is left to others */
 #define LEAST_SECRET 20         /* shorter names have no credential's shape (concealing.py) */
 #define LONG_WORD 15            /* longer words may be one if they begin as credentials do (suspicion.py) */
 
 enum { ABSOLUTE = 1, FROM_HERE = 2, FROM_DIRECTORY = 3 };
+enum { READ = 1, LIST = 4 };    /* as events.py has them */
 
 /* A directory as records name it: where the name starts and all before its last slash. */
 struct start {
@@ -55,8 +55,8 @@ struct process {
 
 /* Records of one process, one after the other: as telling.py unpacks it. */
 struct stretch {
-    uint32_t process, files;    /* how many of them got a file */
-    int64_t lowest;             /* the lowest descriptor among those */
+    uint32_t process, files;    /* how many of them got a regular file */
+    int64_t lowest;             /* the lowest descriptor that one of them got */
 };
 
 /* A file that was got: as telling.py unpacks it. */
@@ -69,6 +69,7 @@ struct got {
 struct room {
     struct stretch stretches[2 * SLOTS];
     struct got gots[2 * SLOTS];
+    char directory[JOINED];     /* the true path of the one that was told of last */
     char lines[LINES];
 };
 
@@ -88,7 +89,7 @@ struct teller {
     uint32_t opened, missing;   /* the events' codes */
     uint32_t reading;           /* counts them */
     struct room *room;          /* the caller's */
-    uint32_t line_bytes, stretch_count, got_count;
+    uint32_t line_bytes, stretch_count, got_count, directory;   /* the latter: how long its path is in `room` */
 };
 
 /* --- what is known */
@@ -151,9 +152,9 @@ static int start_of(const struct process *process, const struct record *record, 
 
 /* --- secrets */
 
-static int is_between(char c) { return c == '-' || c == '_' || c == '.' || c == ':' || c == ' '; }
+static int is_between(char c) { return c == '-' || c == '_' || c == '.' || c == ':' || c == ' ' || c == '/'; }
 
-/* Whether a name may have the shape of a credential: the same question as suspicion.holds_mark. */
+/* Whether a name or a path may have the shape of a credential: the same question as suspicion.holds_mark. */
 static int holds_mark(const struct teller *teller, const char *name, uint32_t length)
 {
     for (uint32_t at = 0; at < length;) {
@@ -189,36 +190,34 @@ static int holds_secret(const struct teller *teller, const char *path, size_t le
     return 0;
 }
 
-/* Whether the last part of a name can stand in JSON as it is, and is nothing special. */
-static int is_simple(const struct teller *teller, const char *last, uint32_t length)
+/* Whether a name or a path can be shown as it is: it stands in JSON as it is, has no credential's shape, and is not of a
+ * file of shark's own. */
+static int is_harmless(const struct teller *teller, const char *name, uint32_t length)
 {
-    if (length == 0 || length > 255 || (last[0] == '.' && (length == 1 || (length == 2 && last[1] == '.'))))
-        return 0;
     for (uint32_t n = 0; n < length; n++)
-        if (last[n] < ' ' || last[n] > '~' || last[n] == '"' || last[n] == '\\')
+        if (name[n] < ' ' || name[n] > '~' || name[n] == '"' || name[n] == '\\')
             return 0;
     if (teller->own.size && length >= teller->own.size &&
-        memcmp(last + length - teller->own.size, teller->own.text, teller->own.size) == 0)
+        memcmp(name + length - teller->own.size, teller->own.text, teller->own.size) == 0)
         return 0;
-    return length < LEAST_SECRET || !holds_mark(teller, last, length);
+    return length < LEAST_SECRET || !holds_mark(teller, name, length);
+}
+
+static int is_dots(const char *part, uint32_t length)
+{
+    return part[0] == '.' && (length == 1 || (length == 2 && part[1] == '.'));
+}
+
+/* Whether the last part of a name can be shown as it is, and is nothing special. */
+static int is_simple(const struct teller *teller, const char *last, uint32_t length)
+{
+    return length > 0 && length < 256 && !is_dots(last, length) && is_harmless(teller, last, length);
 }
 
 /* --- telling */
 
-/* Whether that path leads to the file that was opened. */
-static int leads_to(const char *path, const struct record *record)
-{
-    struct statx found;
-    int flags = AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC;
-    if (syscall(SYS_statx, AT_FDCWD, path, flags, STATX_BASIC_STATS | STATX_BTIME, &found))
-        return 0;
-    int64_t birth = (int64_t)((uint64_t)found.stx_btime.tv_sec * UINT64_C(1000000000) + found.stx_btime.tv_nsec);
-    return found.stx_ino == record->ino && found.stx_dev_major == record->major &&
-           found.stx_dev_minor == record->minor && ((found.stx_mask & STATX_BTIME) ? birth : 0) == record->birth;
-}
-
 /* Whether a directory's true path is one: no symbolic link is in it. Mounts, which nobody is told of, and others than the
- * run may have put one there. Asked once a reading; a kernel before 5.6 cannot tell. */
+ * run may have put one there. Asked once a reading. */
 static int is_true(struct teller *teller, struct folder *folder)
 {
     if (folder->checked == teller->reading)
@@ -226,12 +225,8 @@ static int is_true(struct teller *teller, struct folder *folder)
     char path[LONGEST + 1];
     memcpy(path, folder->text + folder->name + folder->used, folder->path);
     path[folder->path] = 0;
-    struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS};
-    long fd = syscall(SYS_openat2, AT_FDCWD, folder->path ? path : "/", &how, sizeof how);
-    if (fd < 0 && errno != ENOSYS && errno != EPERM)
+    if (!shark_is_true(folder->path ? path : "/"))
         return 0;
-    if (fd >= 0)
-        close((int)fd);
     folder->checked = teller->reading;
     return 1;
 }
@@ -277,30 +272,126 @@ static void note_got(struct teller *teller, const struct record *record)
         stretch = &room->stretches[teller->stretch_count++];
         *stretch = (struct stretch){.process = record->process, .lowest = record->result};
     }
-    stretch->files++;
     stretch->lowest = record->result < stretch->lowest ? record->result : stretch->lowest;
+    if (!S_ISREG(record->mode))
+        return;
+    stretch->files++;
     room->gots[teller->got_count++] = (struct got){makedev(record->major, record->minor), record->ino, record->birth};
 }
 
 /* The last part of a name, and the directory before it. */
 struct place {
+    struct start start;
     struct folder *folder;
     const char *last;
-    uint32_t length;
+    uint32_t before, length;    /* of what is before the last slash, and of the last part */
 };
+
+/* Which directory a record's name is of, known or not; 0 if that is to be asked. */
+static int place_of(struct teller *teller, const struct process *process, const struct record *record, const char *name,
+                    struct place *place)
+{
+    if (!record->length || !start_of(process, record, name, &place->start))
+        return 0;
+    const char *slash = memrchr(name, '/', record->length);
+    place->last = slash ? slash + 1 : name;
+    place->before = slash ? (uint32_t)(slash - name) : 0;
+    place->length = record->length - (uint32_t)(place->last - name);
+    place->folder = folder_at(teller, &place->start, name, place->before);
+    return 1;
+}
+
+/* Let a place's directory be known. `text` holds what shark_teller_learn says. 0 if it finds no room. */
+static int learn(struct teller *teller, struct place *place, const char *name, const char *text, const uint32_t *lengths,
+                 int has_path)
+{
+    uint64_t size = place->before;
+    for (int n = 0; n < 4; n++)
+        size += lengths[n];
+    char *copy = size <= LONGEST ? malloc(size ? size : 1) : NULL;
+    if (!copy)
+        return 0;
+    memcpy(copy, name, place->before);
+    memcpy(copy + place->before, text, size - place->before);
+    if (place->folder->hash)
+        free(place->folder->text);
+    else
+        teller->folder_count++;
+    *place->folder = (struct folder){
+        .hash = hash_of(&place->start, name, place->before), .start = place->start, .name = place->before,
+        .used = lengths[0], .path = lengths[1], .used_text = lengths[2], .path_text = lengths[3],
+        .has_path = has_path != 0, .text = copy,
+    };
+    return 1;
+}
+
+static int is_full(const struct teller *teller) { return teller->folder_count >= FOLDERS / 4 * 3; }
+
+/* An absolute path without repeated slashes, in `to`, as look.absolute and look.own_path have it; -1 where it means
+ * something else to each thread, or has dots as a part. */
+static int squeeze(const char *name, uint32_t length, char *to)
+{
+    char *end = to;
+    for (uint32_t at = 0; at < length;) {
+        uint32_t from = at;
+        while (at < length && name[at] != '/')
+            at++;
+        if (at > from) {
+            if (is_dots(name + from, at - from))
+                return -1;
+            *end++ = '/';
+            end = put(end, name + from, at - from);
+        }
+        at++;
+    }
+    uint32_t size = (uint32_t)(end - to);
+    for (int n = 0; n < 2; n++) {
+        const char *special = n ? "/proc" : "/dev";
+        uint32_t least = (uint32_t)strlen(special);
+        if (size >= least && memcmp(to, special, least) == 0 && (size == least || to[least] == '/'))
+            return -1;
+    }
+    return (int)size;
+}
+
+/* Find out how the directory is called that an absolute name has before its last slash; 0 if that is left to others. Its
+ * true path is asked only for a file that was found in it. */
+static int explore(struct teller *teller, struct place *place, const struct record *record, const char *name)
+{
+    char text[4 * PATH_MAX], *used = text, *path;
+    if (place->start.kind != ABSOLUTE || place->before >= PATH_ROOM || (!place->folder->hash && is_full(teller)))
+        return 0;
+    int length = squeeze(name, place->before, used);
+    if (length < 0 || !is_harmless(teller, used, (uint32_t)length))
+        return 0;
+    uint32_t lengths[4] = {(uint32_t)length, 0, (uint32_t)length, 0};
+    path = used + length;
+    *path = 0;
+    if (record->result >= 0) {
+        char true_path[PATH_MAX];
+        lengths[1] = shark_true_path(length ? used : "/", NULL, true_path, sizeof true_path);
+        if (!lengths[1] || !is_harmless(teller, true_path, lengths[1]))
+            return 0;
+        lengths[1] -= lengths[1] == 1;  /* the root: its slash comes before what is in it */
+        lengths[3] = lengths[1];
+        memcpy(path, true_path, lengths[1]);
+    }
+    char *shown = path + lengths[1];
+    memmove(put(shown, used, lengths[2]), path, lengths[3]);
+    if (!learn(teller, place, name, text, lengths, record->result >= 0))
+        return 0;
+    place->folder->checked = record->result >= 0 ? teller->reading : 0;
+    return 1;
+}
 
 /* Where a record's file lies; 0 if that is to be asked, or its name is unusual. */
 static int find(struct teller *teller, const struct process *process, const struct record *record, const char *name,
                 struct place *place)
 {
-    struct start start;
-    if (!record->length || !start_of(process, record, name, &start))
+    if (!place_of(teller, process, record, name, place) || !is_simple(teller, place->last, place->length))
         return 0;
-    const char *slash = memrchr(name, '/', record->length);
-    place->last = slash ? slash + 1 : name;
-    place->length = record->length - (uint32_t)(place->last - name);
-    place->folder = folder_at(teller, &start, name, slash ? (uint32_t)(slash - name) : 0);
-    return place->folder->hash && is_simple(teller, place->last, place->length);
+    int is_enough = place->folder->hash && (record->result < 0 || place->folder->has_path);
+    return is_enough || explore(teller, place, record, name);
 }
 
 /* A path in `to`, with NUL: `folder`, a slash, and the last part. Returns how long it is. */
@@ -313,12 +404,14 @@ static uint32_t join(char *to, const char *folder, uint32_t length, const struct
     return (uint32_t)(end - to);
 }
 
-/* Write a record's line; 0 if there is no room. */
-static int put_line(struct teller *teller, const struct record *record, const struct place *place)
+/* Write a record's line; 0 if there is no room. `target` is the true path where a symbolic link leads to it. */
+static int put_line(struct teller *teller, const struct record *record, const struct place *place, const char *target,
+                    uint32_t target_length)
 {
     const struct folder *folder = place->folder;
     const char *used = folder->text + folder->name + folder->used + folder->path, *last = place->last;
-    if (LINES - teller->line_bytes < folder->used_text + folder->path_text + 2 * place->length + NUMBERS)
+    uint32_t size = folder->used_text + folder->path_text + target_length + 2 * place->length + NUMBERS;
+    if (LINES - teller->line_bytes < size)
         return 0;
     char *line = teller->room->lines + teller->line_bytes, *at = line;
     unsigned long long begin = record->begin, end = record->end;
@@ -327,8 +420,15 @@ static int put_line(struct teller *teller, const struct record *record, const st
         at = put_path(at, used, folder->used_text, last, place->length);
         at = put(at, ",false]\n", 8);
     } else {
-        at += sprintf(at, "[%u,%llu,%llu,%u,1,[", teller->opened, begin, end, record->process);
-        at = put_path(at, used + folder->used_text, folder->path_text, last, place->length);
+        int access = S_ISDIR(record->mode) ? LIST : READ;
+        at += sprintf(at, "[%u,%llu,%llu,%u,%d,[", teller->opened, begin, end, record->process, access);
+        if (target_length) {
+            *at++ = '"';
+            at = put(at, target, target_length);
+            *at++ = '"';
+        } else {
+            at = put_path(at, used + folder->used_text, folder->path_text, last, place->length);
+        }
         *at++ = ',';
         at = put_path(at, used, folder->used_text, last, place->length);
         at += sprintf(at, ",[[%llu,%llu,%lld],%u,%llu,%lld,%u]],false,false,false,null,\"open\"]\n",
@@ -347,31 +447,49 @@ static int is_written(const struct teller *teller, const struct record *record)
     return teller->written.count && set_has(&teller->written, number_of_file(device, record->ino, record->birth));
 }
 
+/* Whether a record that has found something is of a kind that can be told of. */
+static int is_usual(const struct teller *teller, const struct record *record)
+{
+    return !(record->flags & O_PATH) && (S_ISDIR(record->mode) || (S_ISREG(record->mode) && !is_written(teller, record)));
+}
+
 /* Tell of one record; 0 if that is left to others. */
 static int tell(struct teller *teller, const struct record *record, const char *name)
 {
     int found = record->result >= 0;
     struct process *process = process_of(teller, record->process);
     struct place place;
-    if (!process || (found && (!S_ISREG(record->mode) || record->flags & O_PATH || is_written(teller, record))))
+    if (!process || (found && !is_usual(teller, record)) || !find(teller, process, record, name, &place))
         return 0;
-    if (!find(teller, process, record, name, &place) || (found && !place.folder->has_path))
-        return 0;
-    char path[LONGEST + 512];
-    const char *used = place.folder->text + place.folder->name;
-    uint32_t length = join(path, used, place.folder->used, &place);
-    uint64_t number = number_of(path, length, record);
-    if (holds_secret(teller, path, length))
+    char used[JOINED], path[JOINED], target[PATH_MAX];
+    const char *names = place.folder->text + place.folder->name;
+    uint32_t used_length = join(used, names, place.folder->used, &place), length = 0, target_length = 0;
+    uint64_t number = number_of(used, used_length, record);
+    if (holds_secret(teller, used, used_length))
         return 0;
     if (found) {
-        length = join(path, used + place.folder->used, place.folder->path, &place);
-        if (!is_true(teller, place.folder) || !leads_to(path, record) || holds_secret(teller, path, length))
+        length = join(path, names + place.folder->used, place.folder->path, &place);
+        if (!is_true(teller, place.folder))
+            return 0;
+        if (!shark_leads_to(path, record)) {  /* through a link, if at all */
+            target_length = shark_true_path(used, record, target, sizeof target);
+            if (!target_length || !is_harmless(teller, target, target_length))
+                return 0;
+            number = hash(target, target_length, number);
+            memcpy(path, target, length = target_length);
+        }
+        if (holds_secret(teller, path, length))
             return 0;
     }
-    if (!set_has(&process->told, number) && (!put_line(teller, record, &place) || !set_add(&process->told, number)))
+    if (!set_has(&process->told, number) &&
+        (!put_line(teller, record, &place, target, target_length) || !set_add(&process->told, number)))
         return 0;
     if (found)
         note_got(teller, record);
+    if (found && S_ISDIR(record->mode)) {
+        memcpy(teller->room->directory, path, length);
+        teller->directory = length;
+    }
     return 1;
 }
 
@@ -440,36 +558,18 @@ int shark_teller_learn(struct teller *teller, const struct record *record, const
                        const uint32_t *lengths, int has_path)
 {
     struct process *process = process_of(teller, record->process);
-    struct start start;
-    const char *slash = record->length ? memrchr(name, '/', record->length) : NULL;
-    uint32_t before = slash ? (uint32_t)(slash - name) : 0;
-    uint64_t size = before;
-    for (int n = 0; n < 4; n++)
-        size += lengths[n];
-    if (!process || !record->length || size > LONGEST || !start_of(process, record, name, &start))
-        return 0;
-    int full = teller->folder_count >= FOLDERS / 4 * 3;
+    int full = is_full(teller);
+    struct place place;
     if (full)
         forget_folders(teller);
-    char *copy = malloc(size ? size : 1);
-    if (!copy)
+    if (!process || !place_of(teller, process, record, name, &place) ||
+        !learn(teller, &place, name, text, lengths, has_path))
         return full;
-    memcpy(copy, name, before);
-    memcpy(copy + before, text, size - before);
-    struct folder *folder = folder_at(teller, &start, name, before);
-    if (folder->hash)
-        free(folder->text);
-    else
-        teller->folder_count++;
-    *folder = (struct folder){
-        .hash = hash_of(&start, name, before), .start = start, .name = before, .used = lengths[0], .path = lengths[1],
-        .used_text = lengths[2], .path_text = lengths[3], .has_path = has_path != 0, .text = copy,
-    };
-    struct place place;
-    int is_told = record->result < 0 || (S_ISREG(record->mode) && !(record->flags & O_PATH));  /* the latter: no access */
-    if (is_told && find(teller, process, record, name, &place)) {
-        char path[LONGEST + 512];
-        uint32_t length = join(path, copy + before, folder->used, &place);
+    int is_kind = S_ISREG(record->mode) || S_ISDIR(record->mode);
+    int is_told = record->result < 0 || (is_kind && !(record->flags & O_PATH));  /* the latter: no access */
+    if (is_told && is_simple(teller, place.last, place.length)) {
+        char path[JOINED];
+        uint32_t length = join(path, place.folder->text + place.folder->name, place.folder->used, &place);
         set_add(&process->told, number_of(path, length, record));
     }
     return full;
@@ -494,19 +594,20 @@ int shark_teller_written(struct teller *teller, uint64_t device, uint64_t ino, i
     return set_add(&teller->written, number_of_file(device, ino, birth));
 }
 
-/* Tell of records from number `from` on, whose names are in `names`, up to the first that is left to others: returns its
- * number, `count` if there is none. `figures` becomes how many bytes of lines there are then, how many stretches of
- * processes that got files, and how many of these. */
+/* Tell of records from number `from` on, whose names are in `names`, up to the first that is left to others, or behind
+ * one of a directory: returns the number of the next one. `figures` becomes how many bytes of lines there are then, how
+ * many stretches of processes that got files, how many of these, and how long that directory's path is, 0 without one. */
 uint32_t shark_teller_tell(struct teller *teller, const struct record *records, const char *names, uint32_t from,
                            uint32_t count, uint32_t *figures)
 {
-    teller->line_bytes = teller->stretch_count = teller->got_count = 0;
+    teller->line_bytes = teller->stretch_count = teller->got_count = teller->directory = 0;
     teller->reading += !from;
-    while (from < count && tell(teller, &records[from], names + records[from].path))
+    while (from < count && !teller->directory && tell(teller, &records[from], names + records[from].path))
         from++;
     figures[0] = teller->line_bytes;
     figures[1] = teller->stretch_count;
     figures[2] = teller->got_count;
+    figures[3] = teller->directory;
     return from;
 }
 

@@ -1,7 +1,8 @@
 """Telling of what most records are without a step of the interpreter's a record (see teller.c): as journal lines.
 
-The compiled teller knows directories by the names that records have for them. It learns them from the first record in
-each, which is told of here in Python like all that is not usual, and forgets them when names may mean something else.
+The compiled teller knows directories by the names that records have for them. It finds out itself how those of absolute
+names are called; others it learns from the first record in each, which is told of here in Python like all that is not
+usual. It forgets them when names may mean something else.
 """
 
 from __future__ import annotations
@@ -18,19 +19,20 @@ from shark.recorder.ring import Record, Ring
 from shark.tuples import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Final
 
     from shark.capture.lines import Lines
     from shark.capture.preimage import Keeper
     from shark.capture.tasks import Process
-    from shark.values import FileId
+    from shark.values import FileId, Stat
 
 _STRETCH: Final = struct.Struct("=IIq")
 _GOT: Final = struct.Struct("=QQq")
 _NUMBERS: Final = struct.Struct("=QQ8x")
 _GOTS: Final = ROOM * _STRETCH.size
-_LINES: Final = _GOTS + ROOM * _GOT.size
+_DIRECTORY: Final = _GOTS + ROOM * _GOT.size
+_LINES: Final = _DIRECTORY + 8192 + 512
 """Where they begin in struct room of teller.c."""
 _WITHIN, _HEADS, _SECRETS, _OWN = range(4)
 _FOLDERS, _TOLD = 1, 2
@@ -40,20 +42,23 @@ _BY_THREAD: Final = (b"/proc/", b"/dev/")
 
 
 class Telling:
-    """The teller of one run, over its ring."""
+    """The teller of one run, over its ring. `on_directory` is called with each directory that was opened."""
 
-    def __init__(self, native: Native, ring: Ring, lines: Lines, keeper: Keeper) -> None:
+    def __init__(
+        self, native: Native, ring: Ring, lines: Lines, keeper: Keeper, on_directory: Callable[[bytes, Stat], object]
+    ) -> None:
         self._native = native
         self._ring = ring
         self._lines = lines
         self._keeper = keeper
+        self._on_directory = on_directory
         self._room = mmap.mmap(-1, native.room())
         self._address = ctypes.c_char.from_buffer(self._room)
         codes = EVENT_TYPES.index(Opened), EVENT_TYPES.index(Missing)
         self._teller = native.teller(ctypes.addressof(self._address), *codes)
         if not self._teller:
             raise MemoryError
-        self._figures = (ctypes.c_uint32 * 3)()
+        self._figures = (ctypes.c_uint32 * 4)()
         self._words: dict[int, bytes] = {}  # the teller has their addresses
         self._set(_WITHIN, b"".join(word + b"\0" for word in lines.within))
         self._set(_HEADS, b"".join(word + b"\0" for word in lines.heads))
@@ -132,12 +137,15 @@ class Telling:
             # What was told of by others may have held a secret that nobody knew.
             self._set(_SECRETS, b"".join(secret + b"\0" for secret in self._lines.secrets()))
             n = tell(self._teller, self._ring.records, self._ring.names, n, count, ctypes.addressof(figures))
-            lines, stretches, got = figures
-            if got:
+            lines, stretches, got, directory = figures
+            if stretches:
                 self._note(processes, stretches, got)
             if lines:
                 self._lines.write(self._room[_LINES : _LINES + lines])
-            if n < count:
+            if directory:
+                path = self._room[_DIRECTORY : _DIRECTORY + directory]
+                self._on_directory(path, self._ring.record(n - 1).stat)
+            elif n < count:
                 self._at = n
                 yield self._ring.record(n)
                 n += 1
@@ -152,7 +160,7 @@ class Telling:
             holds = processes[number].holds
             end = position + files * _GOT.size
             holds.shown = None
-            holds.may_read = True
+            holds.may_read = holds.may_read or files > 0
             holds.read.update(_NUMBERS.iter_unpack(gots[position:end]))
             position = end
             self.lowest[number] = min(lowest, self.lowest.get(number, lowest))

@@ -15,13 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shark.capture import kernel
+from shark.capture import kernel, look
 from shark.capture.journal import line_of
 from shark.capture.lines import Lines
 from shark.capture.preimage import Hashed, Keeper
 from shark.content import suspicion
 from shark.content.concealing import Concealer
-from shark.events import READ, WRITE, Missing, Opened, Sighting
+from shark.events import LIST, READ, WRITE, Missing, Opened, Sighting
 from shark.recorder import layout
 from shark.recorder.ring import Record
 from shark.recorder.telling import Telling
@@ -59,11 +59,16 @@ class Bench:
             lambda: True, self.written.append, concealer.secrets, concealer.is_harmless,
             tuple(suspicion.WITHIN), suspicion.HEADS, b".values",
         )  # fmt: skip
-        self.telling = Telling(self.ring._native, self.ring, lines, self.keeper)
+        self.directories: list[tuple[bytes, Stat]] = []
+        self.telling = Telling(self.ring._native, self.ring, lines, self.keeper, self.note)
         self.telling.add(PROCESS)
         self.writer = Writer(self.ring, PROCESS)
         self.holds = SimpleNamespace(shown={}, may_read=False, read=set())
         self.serial = 0
+
+    def note(self, path: bytes, stat: Stat) -> None:
+        """Called with each directory."""
+        self.directories.append((path, stat))
 
     def close(self) -> None:
         """End both."""
@@ -89,8 +94,12 @@ class Bench:
 
     def untold(self) -> list[Record]:
         """Read; returns the records that are left to others."""
-        processes: Any = {PROCESS: SimpleNamespace(holds=self.holds)}
-        return list(self.telling.untold(processes))
+        return list(self.telling.untold(self.processes))
+
+    @property
+    def processes(self) -> Any:
+        """As the recorder has them."""
+        return {PROCESS: SimpleNamespace(holds=self.holds)}
 
     def lines(self) -> list[bytes]:
         """What was written since the last time, line by line."""
@@ -99,14 +108,23 @@ class Bench:
         return text.splitlines(keepends=True)
 
     def know(self, path: bytes, here: bytes = b"", directory: bytes | None = None) -> None:
-        """Have the directory of an absolute path learned, by an open in it that nobody has made before."""
+        """Have the directory of an absolute path learned, by an open in it that nobody has made before, if need be."""
         self.serial += 1
         folder = os.path.dirname(path)
         name = b"%b/first%d" % (folder, self.serial)
-        self.learn(name, name, folder if directory is None else directory, here)
+        self.open(name)
+        for record in self.telling.untold({}):
+            self.telling.learn(record, name, folder if directory is None else directory, here)
+        self.lines()
+
+    def event(self, line: bytes, path: bytes, used: bytes, stat: Stat) -> Opened:
+        """The event of which a line is to tell, with the line's own numbers."""
+        begin, end = map(int, line.split(b",")[1:3])
+        access = LIST if stat.directory else READ
+        return Opened(begin, end, PROCESS, access, Sighting(path, used, stat), False, False, False, None, "open")
 
     def learn(self, name: bytes, used: bytes, directory: bytes, here: bytes = b"") -> None:
-        """Have learned what a name's directory is called."""
+        """Have learned what a relative name's directory is called."""
         self.open(name)
         found = [record.name for record in self.telling.untold({}) if self._is_learned(record, used, directory, here)]
         assert found == [name]
@@ -132,19 +150,14 @@ def seen(path: bytes) -> Stat:
     return found
 
 
-def test_a_file_in_a_known_directory(bench: Bench) -> None:
+def test_a_file(bench: Bench) -> None:
     """Its line is the one that the journal writes for the event, and who must know of it does."""
     path = bench.path("d/a file")
     stat = seen(path)
     bench.open(path, stat)
-    assert [record.name for record in bench.untold()] == [path]  # nobody knows its directory
-    bench.know(path)
-    bench.open(path, stat)
     assert bench.untold() == []
     [line] = bench.lines()
-    begin, end = eval(line[1:-2].replace(b"false", b"False").replace(b"null", b"None"))[1:3]
-    event = Opened(begin, end, PROCESS, READ, Sighting(path, path, stat), False, False, False, None, "open")
-    assert line == line_of(event)
+    assert line == line_of(bench.event(line, path, path, stat))
     assert (bench.holds.read, bench.holds.may_read, bench.holds.shown) == ({stat.id[:2]}, True, None)
     assert bench.keeper.needed(stat, discards=True)  # it was read
     assert bench.telling.lowest == {PROCESS: 3}
@@ -171,9 +184,133 @@ def test_other_names_of_a_directory(bench: Bench) -> None:
     bench.open(b"link/file", stat)
     assert bench.untold() == []
     [line] = bench.lines()
-    begin, end = map(int, line.split(b",")[1:3])
-    event = Opened(begin, end, PROCESS, READ, Sighting(path, used, stat), False, False, False, None, "open")
-    assert line == line_of(event)
+    assert line == line_of(bench.event(line, path, used, stat))
+
+
+def test_a_directory(bench: Bench) -> None:
+    """It is listed, and who must know of it does before what comes next is told of."""
+    folder, path = os.path.dirname(bench.path("d/file")), bench.path("d/file")
+    bench.open(folder, seen(folder))
+    bench.open(path + b"2")
+    bench.open(b"relative", seen(path))
+    known = [(record.name, list(bench.directories)) for record in bench.telling.untold(bench.processes)]
+    assert known == [(b"relative", [(folder, seen(folder))])]
+    line, other = bench.lines()
+    assert line == line_of(bench.event(line, folder, folder, seen(folder)))
+    assert b"/file2" in other
+    assert (bench.holds.read, bench.holds.may_read, bench.holds.shown) == (set(), False, None)
+    assert bench.telling.lowest == {PROCESS: 3}
+    bench.open(folder, seen(folder), flags=os.O_PATH)
+    assert (len(bench.untold()), bench.lines()) == (1, [])  # that is no access, but somebody must know of it
+
+
+def test_a_directory_again(bench: Bench) -> None:
+    """It is told once, and noted each time: it may have another path by then."""
+    folder = bench.folder + b"/d"
+    os.mkdir(folder)
+    stat = seen(folder)
+    for _ in range(2):
+        bench.open(folder, stat)
+        assert bench.untold() == []
+    os.rename(folder, folder + b"2")
+    bench.open(folder + b"2", stat)
+    assert bench.untold() == []
+    assert len(bench.lines()) == 2
+    assert bench.directories == [(folder, stat), (folder, stat), (folder + b"2", stat)]
+
+
+@pytest.mark.parametrize("kind", ["file", "directory"])
+def test_a_link(bench: Bench, kind: str) -> None:
+    """A file is told of where it is, however it was called."""
+    path = bench.path("true/file")
+    if kind == "directory":
+        path = os.path.dirname(path)
+    link = os.path.dirname(bench.path("d/other")) + b"/link"
+    os.symlink(path, link)
+    bench.open(link, seen(path))
+    assert bench.untold() == []
+    [line] = bench.lines()
+    assert line == line_of(bench.event(line, path, link, seen(path)))
+    assert [path for path, _ in bench.directories] == ([path] if kind == "directory" else [])
+    bench.open(link, seen(path))
+    assert (bench.untold(), bench.lines()) == ([], [])
+
+
+def test_a_link_that_changes(bench: Bench) -> None:
+    """The same file by another true path is told of once more; another file than was opened is left to others."""
+    one, other, link = bench.path("one/file"), bench.folder + b"/other", bench.folder + b"/link"
+    os.link(one, other)
+    for path in (one, other):
+        os.symlink(path, link)
+        bench.open(link, seen(one))
+        assert bench.untold() == []
+        [line] = bench.lines()
+        assert line == line_of(bench.event(line, path, link, seen(one)))
+        os.unlink(link)
+    os.symlink(bench.path("third"), link)
+    bench.open(link, seen(one))
+    assert (len(bench.untold()), bench.lines()) == (1, [])
+    os.unlink(link)
+    bench.open(link, seen(one)._replace(nlink=3))
+    assert (len(bench.untold()), bench.lines()) == (1, [])
+
+
+@pytest.mark.parametrize("name", ["x-ghp_0123456789abcdefghijABCDEFGHIJ456789", "a.values", 'quo"te', "ümlaut/file"])
+def test_where_a_link_leads(bench: Bench, name: str) -> None:
+    """What cannot be shown as it is, or is shark's own, is left to others, though the link's name is harmless."""
+    path, link = bench.path(f"d/{name}"), bench.folder + b"/link"
+    os.symlink(path, link)
+    bench.open(link, seen(path))
+    assert (len(bench.untold()), bench.lines()) == (1, [])
+
+
+def test_a_secret_where_a_link_leads(tmp_path: Path) -> None:
+    """It stands in no line."""
+    bench = Bench(tmp_path, {"DB_PASSWORD": "hunter2-hunter2"})
+    for name in ("hunter2-hunter2/file", "plain/hunter2-hunter2"):
+        path, link = bench.path(name), bench.folder + b"/link%d" % len(name)
+        os.symlink(path, link)
+        bench.open(link, seen(path))
+        os.symlink(os.path.dirname(path), link + b"-folder")
+        bench.open(link + b"-folder/" + os.path.basename(path), seen(path))
+    assert (len(bench.untold()), bench.lines()) == (4, [])
+    bench.close()
+
+
+PARTS = st.sampled_from([b"d", b"d", b"e", b"link", b"file", b"..", b".", b"", b"\xc3\xbc", b".hidden"])
+
+
+@unhurried
+@given(st.lists(st.lists(PARTS, min_size=1, max_size=6), min_size=1, max_size=12))
+def test_any_absolute_name(tmp_path: Path, names: list[list[bytes]]) -> None:
+    """What is told of a name is what the kernel and the text of it say; what has no dots and is plain is told."""
+    with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
+        bench = Bench(Path(folder))
+        for name in ("d/d/file", "d/e/file", "e/d/file", "d/ü/file", "e/.hidden/file", "file"):
+            bench.path(name)
+        for link, target in (
+            (b"link", b"d"),
+            (b"d/link", b"../e"),
+            (b"e/link", b"d/file"),
+            (b"d/d/link", b"../\xc3\xbc"),
+        ):
+            os.symlink(target, os.path.join(bench.folder, link))
+        for parts in names:
+            name = bench.folder + b"/" + b"/".join(parts)
+            stat = kernel.statx(name)
+            bench.telling.forget(told=True)
+            bench.open(name, stat)
+            left, lines = bench.untold(), bench.lines()
+            assert len(left) + len(lines) == 1
+            used, true = look.absolute(b"", name), os.path.realpath(name)
+            if lines and stat is not None:
+                assert lines[0] == line_of(bench.event(lines[0], true, used, stat))
+            elif lines:
+                begin, end = map(int, lines[0].split(b",")[1:3])
+                assert lines[0] == line_of(Missing(begin, end, PROCESS, used, False))
+            else:
+                assert {b".", b"..", b"\xc3\xbc"}.intersection(parts) or not parts[-1] or b"\xc3\xbc" in true
+        bench.close()
 
 
 def test_from_a_directory(bench: Bench) -> None:
@@ -226,35 +363,38 @@ def test_slots_of_repetitions_are_free_again(bench: Bench) -> None:
 
 
 def test_many(bench: Bench) -> None:
-    """Thousands of names in thousands of directories: each is told once."""
-    names = [b"/none/%d/%d" % (n % 2000, n) for n in range(10_000)]
+    """Thousands of names in thousands of directories, and from a working directory: each is told once."""
+    names = [(b"/none/%d/%d", b"none/%d/%d")[n // 2 % 2] % (n % 2000, n) for n in range(10_000)]
     told = left = 0
     for turn in range(2):
         for name in names:
             bench.open(name)
             for record in bench.telling.untold({}):
-                bench.telling.learn(record, record.name, b"", b"")
+                bench.telling.learn(record, b"/here/" + record.name, b"", b"/here")
                 left += 1
         told += len(bench.lines())
         if not turn:
             assert told + left == len(names)
-            assert told == 8000
+            assert left == 1000  # the first in each that a relative name starts in
     assert told + left == len(names)
 
 
 @pytest.mark.parametrize(
-    "name", ["ghp_0123456789abcdefghijABCDEFGHIJ456789", "a.values", 'quo"te', "back\\slash", "tab\t", "ümlaut", "\x7f"]
+    "name",
+    [
+        *("ghp_0123456789abcdefghijABCDEFGHIJ456789", "a.values", 'quo"te', "back\\slash", "tab\t", "ümlaut", "\x7f"),
+        *("ghp_0123456789abcdefghijABCDEFGHIJ456789/x", 'quo"te/x', "back\\slash/x", "tab\t/x", "ümlaut/x", "\x7f/x"),
+    ],
 )
 def test_unusual_names(bench: Bench, name: str) -> None:
     """What may be a secret, is shark's own or cannot stand in JSON as it is, is left to others."""
     path = bench.path(f"d/{name}")
-    bench.know(path)
     bench.open(path, seen(path))
     assert [record.name for record in bench.untold()] == [path]
     assert bench.lines() == []
 
 
-@pytest.mark.parametrize("name", [b"", b".", b"..", b"d/"])
+@pytest.mark.parametrize("name", [b"", b".", b"..", b"d/", b"../d/file", b"./file"])
 def test_special_names(bench: Bench, name: bytes) -> None:
     """A directory is no file in itself."""
     bench.know(bench.path("d/file"))
@@ -315,22 +455,22 @@ def test_a_secret_that_is_found_meanwhile(tmp_path: Path) -> None:
         left.append(record.name)
         bench.concealer._mark(b"s3cr3t")
     assert left == []
-    bench.open(b"/elsewhere/first")
+    bench.open(b"elsewhere/first")
     bench.open(b"/none/d-s3cr3t")
     for record in bench.telling.untold({}):
         left.append(record.name)
         bench.concealer._mark(b"s3cr3t")
-    assert left == [b"/elsewhere/first", b"/none/d-s3cr3t"]
+    assert left == [b"elsewhere/first", b"/none/d-s3cr3t"]
     bench.close()
 
 
 def test_what_others_have_told(bench: Bench) -> None:
     """The record by which a directory was learned is not told once more."""
     path = bench.path("d/file")
-    bench.open(path, seen(path))
-    for record in bench.telling.untold({}):
-        bench.telling.learn(record, path, os.path.dirname(path), b"")
-    bench.open(path, seen(path))
+    for _ in range(2):
+        bench.open(b"d/file", seen(path))
+        for record in bench.telling.untold(bench.processes):
+            bench.telling.learn(record, path, os.path.dirname(path), bench.folder)
     assert (bench.untold(), bench.lines()) == ([], [])
 
 
@@ -362,14 +502,26 @@ def test_more_directories_than_there_is_room_for(bench: Bench) -> None:
     for turn in range(2):
         for n in range(3200):
             for name in (b"x%d", b"y%d"):
-                bench.open(b"/none/%d/" % n + name % turn)
+                bench.open(b"none/%d/" % n + name % turn)
                 for record in bench.telling.untold({}):
-                    bench.telling.learn(record, record.name, b"", b"")
+                    bench.telling.learn(record, b"/here/" + record.name, b"", b"/here")
     assert len(bench.lines()) >= 2 * 3200
 
 
+def test_more_absolute_directories_than_there_is_room_for(bench: Bench) -> None:
+    """They are left to others, who learn of them, and then the others are known no more."""
+    left = 0
+    for n in range(2 * 3200):
+        bench.open(b"/none/%d/x" % n)
+        for record in bench.telling.untold({}):
+            bench.telling.learn(record, record.name, b"", b"")
+            left += 1
+    assert left == 2 * 3200 // 3072
+    assert len(bench.lines()) == 2 * 3200 - left
+
+
 def test_another_file(bench: Bench) -> None:
-    """Where the name leads to another file by now, or to a link, somebody must look."""
+    """Where the name leads to another file by now, or to what is no file, somebody must look."""
     path = bench.path("d/file")
     bench.know(path)
     stat = seen(path)
@@ -377,14 +529,10 @@ def test_another_file(bench: Bench) -> None:
         stat._replace(id=stat.id._replace(ino=stat.id.ino + 1)),
         stat._replace(id=stat.id._replace(birth=stat.id.birth + 1)),
         stat._replace(id=FileId(os.makedev(99, 1), stat.id.ino, stat.id.birth)),
-        stat._replace(mode=0o040755),
         stat._replace(mode=0o020666),
     ):
         bench.open(path, other)
         assert (len(bench.untold()), bench.lines()) == (1, [])
-    os.symlink(path, os.path.join(bench.folder, b"d/link"))
-    bench.open(os.path.join(bench.folder, b"d/link"), stat)
-    assert (len(bench.untold()), bench.lines()) == (1, [])
     bench.open(path, stat, flags=os.O_PATH)
     assert (len(bench.untold()), bench.lines()) == (1, [])
 
@@ -400,7 +548,7 @@ def test_a_written_file(bench: Bench) -> None:
     bench.keeper.opened(stat, WRITE, emptied=False)
     bench.open(path, stat._replace(size=3))
     assert (len(bench.untold()), bench.lines()) == (1, [])
-    other = Telling(bench.ring._native, bench.ring, bench.telling._lines, bench.keeper)
+    other = Telling(bench.ring._native, bench.ring, bench.telling._lines, bench.keeper, bench.note)
     other.add(PROCESS)
     bench.telling, before = other, bench.telling
     before.close()
@@ -411,14 +559,23 @@ def test_a_written_file(bench: Bench) -> None:
 
 def test_forgetting(bench: Bench) -> None:
     """Names may mean something else: then nothing that was learned counts, nor where a process is."""
-    path = bench.path("d/file")
-    bench.know(path)
-    bench.learn(b"first", bench.folder + b"/d/first", bench.folder + b"/d", bench.folder + b"/d")
+    bench.path("one/file")
+    link = bench.folder + b"/link"
+    os.symlink("one", link)
+    bench.learn(b"first", link + b"/first", bench.folder + b"/one", link)
+    bench.open(link + b"/file", seen(link + b"/file"))
+    assert (bench.untold(), len(bench.lines())) == ([], 1)
+    os.unlink(link)
+    os.symlink("other", link)
+    os.mkdir(bench.folder + b"/other")
+    os.link(bench.folder + b"/one/file", bench.folder + b"/other/file")
     bench.telling.forget()
-    for n, name in enumerate((path, b"file", path + b"2", b"file2")):
-        bench.open(name, seen(path) if n < 2 else None)
-    assert [record.name for record in bench.untold()] == [path, b"file", path + b"2", b"file2"]
-    assert bench.lines() == []
+    stat = seen(link + b"/file")
+    for n, name in enumerate((link + b"/file", b"file", link + b"/file2", b"file2")):
+        bench.open(name, stat if n < 2 else None)
+    assert [record.name for record in bench.untold()] == [b"file", b"file2"]
+    line, _ = bench.lines()
+    assert line == line_of(bench.event(line, bench.folder + b"/other/file", link + b"/file", stat))
 
 
 def test_a_process_that_is_gone(bench: Bench) -> None:
@@ -445,7 +602,7 @@ def test_names_of_a_threads_own(bench: Bench, path: bytes) -> None:
 
 def test_order(bench: Bench) -> None:
     """Lines are written before the records after them are told of, and in their order."""
-    known, unknown = b"/known/%d", b"/unknown/%d"
+    known, unknown = b"/known/%d", b"unknown/%d"
     bench.know(known % 0)
     for n in range(8):
         bench.open((unknown if n in (2, 3, 6) else known) % n)
