@@ -17,6 +17,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FOLDER = os.path.join("src", "shark", "recorder")
 MADE = os.path.join(FOLDER, "_native.so")
+SOURCES = ("reader.c", "teller.c", "asking.c", "search.c", "stub.S")
 FLAGS = ["-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", "-Wl,--build-id=none", "-s"]
 
 
@@ -30,7 +31,7 @@ class RecorderHook(BuildHookInterface):
         if sys.platform != "linux" or platform.machine() != "x86_64" or not compiler:
             self._skip(made, "there is no C compiler, or no recorder for this machine")
             return
-        sources = [os.path.join(self.root, FOLDER, name) for name in ("reader.c", "teller.c", "asking.c", "stub.S")]
+        sources = [os.path.join(self.root, FOLDER, name) for name in SOURCES]
         new = f"{made}.new"
         try:
             subprocess.run([*compiler.split(), *FLAGS, "-o", new, *sources], check=True)

@@ -1,5 +1,5 @@
-"""The compiled part: the stub that runs in hot processes, the reader of what it writes, and the teller of what most of
-that is (stub.S, reader.c, teller.c, asking.c).
+"""The compiled part: the stub that runs in hot processes, the reader of what it writes, the teller of what most of that
+is, and the search for what can be patched (stub.S, reader.c, teller.c with asking.c, search.c).
 
 It is there only where shark was built for x86-64 with a C compiler at hand.
 """
@@ -45,6 +45,7 @@ class Native(NamedTuple):
     written: Callable[[int, int, int, int], int]
     tell: Callable[[int, int, int, int, int, int], int]
     close_teller: Callable[[int], None]
+    calls: Callable[[bytes, int, int, int, Any, int, Any, int], int]
     stub: bytes
     injection: int
     zones: tuple[tuple[int, int], ...]
@@ -53,14 +54,14 @@ class Native(NamedTuple):
 def load() -> Native:
     """Load it. Raises OSError where it is not built, does not load, or this processor lacks an instruction."""
     library = ctypes.PyDLL(LIBRARY)
-    if not hasattr(library, "shark_teller"):
+    if not hasattr(library, "shark_calls"):
         raise OSError(f"{LIBRARY} is another version's: install shark anew")
     if not library.shark_fits():
         raise OSError(f"{LIBRARY}: this processor has no lahf in 64-bit mode")
     start, end = _address(library, "shark_stub"), _address(library, "shark_stub_end")
     zones_at, zones_end = _address(library, "shark_zones"), _address(library, "shark_zones_end")
     zones = tuple(struct.iter_unpack("=II", ctypes.string_at(zones_at, zones_end - zones_at)))
-    pointer, number, text = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_char_p
+    pointer, number, size, text = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_size_t, ctypes.c_char_p
     return Native(
         _function(library.shark_reader, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64),
         _function(library.shark_close, None, ctypes.c_void_p),
@@ -80,6 +81,7 @@ def load() -> Native:
         _function(library.shark_teller_written, ctypes.c_int, pointer, *2 * (ctypes.c_uint64,), ctypes.c_int64),
         _function(library.shark_teller_tell, number, pointer, pointer, pointer, number, number, pointer),
         _function(library.shark_teller_close, None, pointer),
+        _function(library.shark_calls, number, text, size, size, number, pointer, number, pointer, number),
         ctypes.string_at(start, end - start),
         _address(library, "shark_injection") - start,
         tuple(sorted(zones)),

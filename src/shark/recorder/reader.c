@@ -65,7 +65,7 @@ struct reader {
     char *ring;
     uint64_t first, next;       /* the clock when the ring was made, and the least that it can be now */
     uint64_t seen;              /* what it was when it was read last: reading it takes it from those who count */
-    uint32_t tail;
+    uint32_t tail, used;        /* used: so many of the slots, from the first on, may have been claimed ever */
     uint32_t waiting_count;
     uint32_t written, view;     /* epochs: a file may have changed; a path may mean something else */
     uint64_t records, repeated, torn;
@@ -135,6 +135,15 @@ uint64_t shark_tick(struct reader *reader)
     }
     reader->next = now + 1;
     return now;
+}
+
+/* How many slots were asked for; some of them by processes that were told no. */
+static uint32_t asked(struct reader *reader)
+{
+    uint32_t head = __atomic_load_n(head_of(reader), __ATOMIC_SEQ_CST);
+    if (reader->used < SLOTS && head > reader->used)
+        reader->used = head < SLOTS ? head : SLOTS;
+    return head;
 }
 
 /* What was told before is to be told anew: files may have changed (1), names may mean something else (2). */
@@ -295,7 +304,7 @@ void shark_told(struct reader *reader)
  * whose calls are over. */
 int shark_drain(struct reader *reader, struct record *records, char *text, int patient)
 {
-    uint32_t head = __atomic_load_n(head_of(reader), __ATOMIC_SEQ_CST);
+    uint32_t head = asked(reader);
     if (head == reader->tail && !reader->waiting_count)
         return 0;
     shark_told(reader);  /* if telling was broken off */
@@ -351,7 +360,8 @@ static int release(struct slot *slot, uint32_t process)
 int shark_release(struct reader *reader, uint32_t process)
 {
     int lost = 0;
-    for (uint32_t index = 0; index < SLOTS; index++)
+    asked(reader);
+    for (uint32_t index = 0; index < reader->used; index++)
         lost += release(slot_at(reader, index), process);
     for (uint32_t index = 0; index < AREAS; index++)
         lost += release(area_at(reader, index), process);

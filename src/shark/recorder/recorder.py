@@ -59,7 +59,7 @@ class Recorder:
         self._task_of = supervisor.tree.task_of
         self._siblings = Siblings(supervisor)
         self._names = Names(supervisor.places)
-        self._sites = Sites()
+        self._sites = Sites(native)
         lines = supervisor.lines
         self._telling = None if lines is None else Telling(native, ring, lines, supervisor.keeper, self._names.note)
         if self._telling is not None:

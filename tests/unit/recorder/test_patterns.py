@@ -12,6 +12,8 @@ from shark.recorder.layout import NR_OPEN, NR_OPENAT
 from shark.recorder.patterns import JUMP, LONGEST, PATTERNS, SYSCALL, Fit, fit_of
 from shark.recorder.sites import found_in
 
+from . import rings
+
 LOAD = b"\xb8" + struct.pack("=I", NR_OPENAT)
 LATER = LOAD + bytes.fromhex("4889febf9cffffff")
 CANCELLABLE = bytes.fromhex("4d89ca 4c8b442408 4c8b4c2410 4c895c2408")
@@ -66,6 +68,13 @@ def test_fit_of_any_bytes(code: bytes) -> None:
         assert fit.moved in (b"", code[-JUMP:])
 
 
+def test_many_are_found() -> None:
+    """More than are looked for at once."""
+    found = list(found_in(rings.library(), (LOAD + SYSCALL) * 600, 0))
+    assert [site.address for site in found] == [7 * n for n in range(600)]
+    assert {site.number for site in found} == {NR_OPENAT}
+
+
 PIECES = st.sampled_from(
     [LOAD + SYSCALL, LATER + SYSCALL, ANY + SYSCALL, CANCELLABLE + SYSCALL, LOAD, SYSCALL, b"\x90", b"\xb8", LOAD[:3]]
 )
@@ -78,7 +87,7 @@ def test_what_is_found_can_be_patched(pieces: list[bytes], start: int) -> None:
     its own.
     """
     code = b"".join(pieces)
-    found = list(found_in(code, start))
+    found = list(found_in(rings.library(), code, start))
     for site in found:
         end = site.address - start + JUMP
         assert code[end:].startswith(SYSCALL)
