@@ -229,3 +229,41 @@ def test_what_is_read_is_told_while_nobody_stops(world: World) -> None:
             untold = [name for name in names if f'/{name}"'.encode() not in text]
         assert process.communicate(b"", timeout=60) == (b"", b"")
     assert untold == []
+
+
+BLOCK_THEN_READS_AND_WAITS = (
+    "import shark, sys, time\n"
+    "with shark.recording('first'): open('in0').close()\n"
+    "time.sleep(1)  # the fork that keeps the block's record has ended: its end has the ring read, too\n"
+    "[open(f'in{n}').close() for n in range(1, 20)]; print('read', flush=True); sys.stdin.read()"
+)
+
+
+def test_what_is_read_is_told_while_nobody_stops_after_a_block(world: World) -> None:
+    """The same, once a block of the run has been served: the loop sleeps elsewhere from then on."""
+    names = [f"in{n}" for n in range(1, 20)]
+    for name in ("in0", *names):
+        world.write(name)
+    command = world.command([sys.executable, "-c", BLOCK_THEN_READS_AND_WAITS], mode="recorder")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=world.work, env=world.env, **pipes) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"read\n"
+        untold, until = names, time.monotonic() + 10
+        while untold and time.monotonic() < until:
+            time.sleep(0.05)
+            text = b"".join(journal.read_bytes() for journal in (world.store / "journals").glob("*.journal"))
+            untold = [name for name in names if f'/{name}"'.encode() not in text]
+        process.communicate(b"", timeout=60)
+    assert untold == []
+
+
+@pytest.mark.parametrize("mode", ["recorder"])
+def test_descriptors_are_swapped_while_the_ring_is_read(trace: Trace, world: World) -> None:
+    """The path and the identity of what is behind a descriptor are of one file, though the process runs meanwhile."""
+    world.write("other")
+    for n in range(300):
+        world.write(f"in{n}", str(n).encode())
+    (world.work / "link").symlink_to("/proc/self/fd/50")
+    run = trace("swapped_while_read")
+    assert "other" not in run.reads

@@ -1,7 +1,8 @@
-"""Looking at a stopped process through /proc: never a model of its tables, never a question that could block.
+"""Looking at a process through /proc: never a model of its tables, never a question that could block.
 
-Everything here is asked while the process stands still, by statx with AT_STATX_DONT_SYNC and by readlink of /proc's
-magic links, neither of which reaches a file server (see kernel.AT_STATX_DONT_SYNC).
+Everything here is asked while the process stands still (recorder/names.py does otherwise, and says how), by statx with
+AT_STATX_DONT_SYNC and by readlink of /proc's magic links, neither of which reaches a file server (see
+kernel.AT_STATX_DONT_SYNC).
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _LINGER_SLICE: Final = 0.2  # seconds
 _REST, _LONGEST_REST = 0.005, 0.32
 """Seconds between two readings of what hot processes write down while nobody stops: the longer, the less there is."""
+_FEW: Final = 16
+"""So many records are not worth to look for more soon."""
 
 
 class Loop:
@@ -31,6 +33,7 @@ class Loop:
         self._workers = supervisor.workers
         self._lingered = 0.0  # seconds since the command's end
         self._looked = 0.0  # when that was last counted
+        self._pause = _REST  # seconds until what hot processes write down is read, while nobody stops
         self.linger = linger
         self.leaving = False  # it shall end, whoever is alive
         self.on_request: Callable[[], None] = lambda: None  # when one of the waiter's `requests` has come
@@ -126,19 +129,34 @@ class Loop:
         except ChildProcessError:
             return False
         if found is not None:
+            self._pause = _REST
             self._handle(*found)
         if workers.outstanding:
             workers.run_done()
         if found is None:
-            if waiter.sleep(deadline):
+            if self._sleep(deadline):
                 self.on_request()
             workers.run_done()
         return True
+
+    def _sleep(self, deadline: float | None) -> bool:
+        """As the waiter does, but no longer than until the ring is to be read again; not where a worker is at work, who
+        may wait for a process that stands still.
+        """
+        if self._workers.outstanding or not self._s.reads_meanwhile():
+            return self._waiter.sleep(deadline)
+        soon = time.monotonic() + self._pause
+        asked = self._waiter.sleep(soon if deadline is None else min(soon, deadline))
+        self._read()
+        return asked
 
     def _rest(self) -> None:
         """While no tracee has stopped or ended, tell of what the hot ones write down: else they, or who waits for the
         command, would wait for that later.
         """
-        pause = _REST
-        while self._s.reads_meanwhile() and not self._waiter.rest(pause):
-            pause = _REST if self._s.drain() else min(2 * pause, _LONGEST_REST)
+        while self._s.reads_meanwhile() and not self._waiter.rest(self._pause):
+            self._read()
+
+    def _read(self) -> None:
+        """Tell of what hot processes have written down; where that was little, it may be longer until the next time."""
+        self._pause = _REST if self._s.drain() > _FEW else min(2 * self._pause, _LONGEST_REST)

@@ -244,14 +244,14 @@ class Supervisor:
         """Whether there are processes of which it is to be read what they write down, while nobody stops."""
         return self._reads_meanwhile and self.recorder is not None and self.recorder.has_hot()
 
-    def drain(self) -> bool:
-        """Tell, while nobody stands still for it, what hot processes have written down; whether there was anything."""
+    def drain(self) -> int:
+        """Tell, while nobody stands still for it, what hot processes have written down; how many records there were."""
         try:
-            return self.recorder is not None and self.recorder.drain()
+            return 0 if self.recorder is None else self.recorder.drain()
         except Exception as problem:  # noqa: BLE001  a fault in here must not end, or hang, the command
             self._reads_meanwhile = False  # it would come again and again
             self._fault(None, problem)
-            return False
+            return 0
 
     def handle(self, tid: int, status: int) -> None:
         """Do what a wait status asks for."""

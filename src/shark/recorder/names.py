@@ -2,7 +2,7 @@
 
 The record says what the file is (device, inode, birth) and what it was called. Where that name leads now is looked up,
 and believed if the same file is there. All that changes names stops its process, and the ring is read first: so names
-still lead where they led.
+still lead where they led. Descriptors do not: the process may run, and put another file behind one at any moment.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Names:
         return path
 
     def _held_directory(self, task: Task, fd: int, base: FileId) -> bytes:
-        seen = look.descriptor(task.tid, fd)
+        seen = _behind(task, fd)
         if seen is None or seen[1].id != base:
             return b""
         self.note(*seen)
@@ -139,8 +139,20 @@ class Names:
 
     def held(self, task: Task, fd: int, stat: Stat) -> bytes:
         """The path behind a descriptor, if that is (still) the file with this state; else b""."""
-        seen = look.descriptor(task.tid, fd)
+        seen = _behind(task, fd)
         return seen[0] if seen is not None and seen[1].id == stat.id else b""
+
+
+def _behind(task: Task, fd: int) -> tuple[bytes, Stat] | None:
+    """As look.descriptor, of a process that may run: it must not put another file there between the two questions."""
+    try:
+        own = os.open(b"/proc/%d/fd/%d" % (task.tid, fd), _O_PATH)
+    except OSError:
+        return None
+    try:
+        return look.descriptor(os.getpid(), own)
+    finally:
+        os.close(own)
 
 
 def _is_below(path: bytes, directory: bytes) -> bool:

@@ -294,8 +294,8 @@ class Recorder:
         """Whether there are hot processes."""
         return bool(self._processes)
 
-    def drain(self) -> bool:
-        """Tell all that was written down and not told yet; whether there was anything."""
+    def drain(self) -> int:
+        """Tell all that was written down and not told yet; how many records that were, without repetitions."""
         doubtful: dict[int, Process] = {}
         telling = self._telling if self._s.takes_lines else None
         for record in self._ring.drain() if telling is None else telling.untold(self._processes):
@@ -315,7 +315,7 @@ class Recorder:
         self._turns += 1
         if not self._turns % _TURNS:
             self._check()
-        return self._ring.found > 0
+        return self._ring.found
 
     @staticmethod
     def _is_doubtful(process: Process, result: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -117,9 +118,9 @@ class Resting:
 
 
 class Recording:
-    """A recorder that finds something in some of its readings, or fails."""
+    """A recorder that finds so many records in its readings, or fails."""
 
-    def __init__(self, found: list[bool], fails: bool = False) -> None:
+    def __init__(self, found: list[int], fails: bool = False) -> None:
         self._found = iter(found)
         self._fails = fails
 
@@ -127,7 +128,7 @@ class Recording:
         """Yes."""
         return True
 
-    def drain(self) -> bool:
+    def drain(self) -> int:
         """As planned."""
         if self._fails:
             raise ValueError("no luck")
@@ -145,8 +146,8 @@ def resting(turns: int, recorder: Any) -> tuple[list[float], list[Any]]:
 
 
 def test_it_reads_ever_more_seldom_where_nothing_is_found() -> None:
-    """While nobody stops; what is found has it read again soon."""
-    pauses, events = resting(12, Recording([False, False, True, *[False] * 8]))
+    """While nobody stops; where many records are found, it reads again soon."""
+    pauses, events = resting(12, Recording([0, 16, 17, *[0] * 8]))
     assert pauses == [0.005, 0.01, 0.02, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.32, 0.32]
     assert events == []
 
@@ -156,6 +157,37 @@ def test_a_fault_in_a_reading_is_told_once() -> None:
     pauses, events = resting(9, Recording([], fails=True))
     assert len(pauses) == 1
     assert [(event.kind, "no luck" in event.detail) for event in events] == [("other", True)]
+
+
+class Sleeping(Quiet):
+    """A waiter whose sleeps are kept: how long each was to be, None for ever."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.pauses: list[float | None] = []
+
+    requests = frozenset({signal.SIGIO})
+
+    def sleep(self, deadline: float | None) -> bool:
+        """Until then."""
+        self.pauses.append(None if deadline is None else round(deadline - self._clock.now, 6))
+        self._clock.now = deadline or self._clock.now
+        return False
+
+
+def test_it_reads_where_requests_are_waited_for(clock: Clock) -> None:
+    """In such sleeps, too, and no later than the deadline; not while a worker may wait for one who stands still."""
+    supervisor = Supervisor([], Options(), lambda fd: Hashed("", ""))
+    waiter: Any = Sleeping(clock)
+    recorder: Any = Recording([0, 17, 0, 0, 0, 0])
+    supervisor.waiter, supervisor.recorder = waiter, recorder
+    it = Loop(supervisor, 5.0)
+    for _ in range(4):
+        assert it._step(None)
+    assert it._step(clock.now + 0.011)
+    supervisor.workers.outstanding = 1
+    assert it._step(None)
+    assert waiter.pauses == [0.005, 0.01, 0.005, 0.01, 0.011, None]
 
 
 def test_nobody_rests_without_a_recorder() -> None:
