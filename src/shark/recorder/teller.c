@@ -384,6 +384,25 @@ static int explore(struct teller *teller, struct place *place, const struct reco
     return 1;
 }
 
+/* Names may start from a directory that was opened: let it be known by what it is. */
+static void learn_start(struct teller *teller, const struct record *record, const char *path, uint32_t length)
+{
+    uint64_t device = makedev(record->major, record->minor);
+    struct place place = {.start = {FROM_DIRECTORY, device, record->ino, record->birth}};
+    length -= length == 1;  /* the root */
+    uint32_t lengths[4] = {length, length, length, length};
+    place.folder = folder_at(teller, &place.start, "", 0);
+    const struct folder *known = place.folder;
+    int is_known = known->hash && known->has_path && known->path == length && known->used == length &&
+                   memcmp(known->text, path, length) == 0 && memcmp(known->text + length, path, length) == 0;
+    if (is_known || (!known->hash && is_full(teller)) || 4 * length > LONGEST || !is_harmless(teller, path, length))
+        return;
+    char text[LONGEST], *end = text;
+    for (int n = 0; n < 4; n++)
+        end = put(end, path, length);
+    learn(teller, &place, "", text, lengths, 1);
+}
+
 /* Where a record's file lies; 0 if that is to be asked, or its name is unusual. */
 static int find(struct teller *teller, const struct process *process, const struct record *record, const char *name,
                 struct place *place)
@@ -489,6 +508,7 @@ static int tell(struct teller *teller, const struct record *record, const char *
     if (found && S_ISDIR(record->mode)) {
         memcpy(teller->room->directory, path, length);
         teller->directory = length;
+        learn_start(teller, record, path, length);
     }
     return 1;
 }

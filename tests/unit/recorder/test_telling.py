@@ -204,6 +204,44 @@ def test_a_directory(bench: Bench) -> None:
     assert (len(bench.untold()), bench.lines()) == (1, [])  # that is no access, but somebody must know of it
 
 
+def test_names_from_a_directory_that_was_told_of(bench: Bench) -> None:
+    """They start where it is, by whichever name it was opened, and as long as it is there."""
+    path, link = bench.path("d/e/file"), bench.folder + b"/link"
+    folder = os.path.dirname(path)
+    os.symlink(folder, link)
+    bench.open(link, seen(folder))
+    assert bench.untold() == []
+    bench.lines()
+    for name, stat in ((b"file", seen(path)), (b"other", None)):
+        bench.open(name, stat, dirfd=5, base=raw(seen(folder)))
+        assert bench.untold() == []
+        [line] = bench.lines()
+        begin, end = map(int, line.split(b",")[1:3])
+        missing = Missing(begin, end, PROCESS, folder + b"/other", False)
+        assert line == line_of(bench.event(line, path, path, stat) if stat else missing)
+    os.rename(folder, folder + b"2")
+    bench.open(folder + b"2", seen(folder + b"2"))
+    assert bench.untold() == []
+    bench.open(b"file", seen(folder + b"2/file")._replace(size=9), dirfd=5, base=raw(seen(folder + b"2")))
+    assert bench.untold() == []
+    assert b"/e2/file" in bench.lines()[-1]
+
+
+def test_the_root_by_a_link(bench: Bench) -> None:
+    """Names that start from it have one slash."""
+    link = bench.folder + b"/link"
+    os.symlink("/", link)
+    bench.open(link, seen(b"/"))
+    bench.open(b"etc", seen(b"/etc"), dirfd=5, base=raw(seen(b"/")))
+    bench.open(b"none", dirfd=5, base=raw(seen(b"/")))
+    assert bench.untold() == []
+    first, second, third = bench.lines()
+    assert first == line_of(bench.event(first, b"/", link, seen(b"/")))
+    assert second == line_of(bench.event(second, b"/etc", b"/etc", seen(b"/etc")))
+    assert b'"/none"' in third
+    assert [path for path, _ in bench.directories] == [b"/", b"/etc"]
+
+
 def test_a_directory_again(bench: Bench) -> None:
     """It is told once, and noted each time: it may have another path by then."""
     folder = bench.folder + b"/d"
