@@ -48,6 +48,24 @@ def test_a_program_that_reads_what_the_one_before_it_has_read(trace: Trace, worl
     assert set(run.inputs("out")) == {"in"}
 
 
+@pytest.mark.parametrize(
+    "name", ["/proc/mounts", "/proc/net/dev", "link", "folder/dev", "HERE/link", "HERE/folder/dev"]
+)
+def test_files_that_are_others_to_each_process(shark_run: Trace, world: World, name: str) -> None:
+    """What leads through /proc/self leads where it does for the process that opened it, not where it does for shark."""
+    (world.work / "link").symlink_to("../work/link2")
+    (world.work / "link2").symlink_to("/proc/self/mounts")
+    (world.work / "folder").symlink_to("/proc/net")
+    name = name.replace("HERE", str(world.work))
+    run = shark_run([sys.executable, "-c", f"import os; print(os.getpid()); open({name!r}).close(); open('in', 'w')"])
+    assert run.status == 0
+    own = f"/proc/{int(run.stdout)}/"
+    shown = {file["path"] for file in run.record["files"] if file["path"].startswith("/proc/")}
+    assert own + ("net/dev" if "dev" in name else "mounts") in shown
+    assert {path for path in shown if not path.startswith(own)} <= {"/proc/filesystems"}
+    assert run.gaps == set()
+
+
 ALL = {"in", "in2", "in3"}
 HOT = {
     "closes_all": {"in", "in2"},

@@ -13,6 +13,7 @@
 #include "asking.h"
 
 static const char DELETED[] = " (deleted)";
+static const char PROC[] = "/proc/";
 
 static int is_the_one(int fd, const char *path, int flags, const struct record *record)
 {
@@ -48,6 +49,8 @@ static uint32_t path_of(int fd, char *to, uint32_t room)
     if (length <= 0 || (uint32_t)length >= room || to[0] != '/')
         return 0;
     to[length] = 0;
+    if (strncmp(to, PROC, sizeof PROC - 1) == 0)
+        return 0;  /* a link through /proc/self has led us to what is our own */
     size_t end = sizeof DELETED - 1;
     return (size_t)length > end && memcmp(to + length - end, DELETED, end) == 0 ? 0 : (uint32_t)length;
 }

@@ -25,6 +25,7 @@ _O_PATH: Final = os.O_PATH | os.O_CLOEXEC
 _NOFOLLOW: Final = kernel.AT_STATX_DONT_SYNC | kernel.AT_SYMLINK_NOFOLLOW
 _MANY: Final = 4096
 _MANY_OPENED: Final = 32768
+_MOST_LINKS: Final = 40  # as the kernel (path_resolution(7))
 
 
 class Names:
@@ -35,6 +36,7 @@ class Names:
         self.on_change: Callable[[], object] = lambda: None  # what was found out may not be so any more
         self._true: dict[bytes, bytes] = {}  # directories, as named: their true paths
         self._directories: dict[FileId, bytes] = {}  # those that were opened, the last used ones last
+        self._proc = -1  # the device number of /proc
 
     def forget(self) -> None:
         """Names may mean something else from now on."""
@@ -111,6 +113,11 @@ class Names:
         `used` is the same as it is shown, which leads elsewhere where `..` follows a symbolic link. `fd` is what the
         open returned: it may still be open.
         """
+        if stat.id.dev == self._proc_device():
+            path = _path_for(task.process.pid, named)
+            found = kernel.statx(path, flags=_NOFOLLOW)
+            if found is not None and found.id == stat.id:
+                return path
         directory, _, last = used.rpartition(b"/")
         base = self._true.get(directory)
         if base is None:
@@ -121,6 +128,12 @@ class Names:
             if found is not None and found.id == stat.id:
                 return path
         return self._followed(used, stat) or self._followed(named, stat) or self.held(task, fd, stat)
+
+    def _proc_device(self) -> int:
+        if self._proc < 0:
+            proc = kernel.statx(b"/proc")
+            self._proc = proc.id.dev if proc is not None else 0
+        return self._proc
 
     def true_directory(self, named: bytes) -> bytes:
         """The true path of a directory in which a file was found, b"" if none was."""
@@ -157,6 +170,31 @@ def _behind(task: Task, fd: int) -> tuple[bytes, Stat] | None:
 
 def _is_below(path: bytes, directory: bytes) -> bool:
     return path == directory or path.startswith(directory + b"/")
+
+
+def _path_for(pid: int, path: bytes) -> bytes:
+    """The true path of an absolute one as it is for process `pid`, where /proc/self leads elsewhere than for shark."""
+    true, rest, links = b"", path.split(b"/")[::-1], 0
+    while rest:
+        part = rest.pop()
+        if part == b"..":
+            true = true.rpartition(b"/")[0]
+        if part in (b"", b".", b".."):
+            continue
+        true += b"/" + part
+        if true in (b"/proc/self", b"/proc/thread-self"):
+            true = b"/proc/%d" % pid
+            continue
+        try:
+            target = os.readlink(true)
+        except OSError:
+            continue  # it is none
+        links += 1
+        if links > _MOST_LINKS:
+            return path
+        true = b"" if target.startswith(b"/") else true.rpartition(b"/")[0]
+        rest += target.split(b"/")[::-1]
+    return true
 
 
 def _true_path(path: bytes) -> bytes:
