@@ -66,6 +66,40 @@ def test_files_that_are_others_to_each_process(shark_run: Trace, world: World, n
     assert run.gaps == set()
 
 
+THREAD = """
+import os, threading
+def read():
+    print(os.getpid(), threading.get_native_id())
+    for name in ("/proc/self/stat", "/proc/thread-self/stat"): open(name).close()
+thread = threading.Thread(target=read)
+thread.start()
+thread.join()
+"""
+
+
+def test_what_threads_read_of_themselves(shark_run: Trace) -> None:
+    """A thread's /proc/self is its process's."""
+    run = shark_run([sys.executable, "-c", THREAD])
+    pid, tid = map(int, run.stdout.split())
+    shown = {file["path"] for file in run.record["files"] if file["path"].endswith("/stat")}
+    assert (shown, run.gaps) == ({f"/proc/{pid}/stat", f"/proc/{pid}/task/{tid}/stat"}, set())
+
+
+MAPPED = """
+names = {line.split()[-1] for line in open("/proc/self/maps") if "/" in line}
+for name in names: open(name, "rb").close()
+print(sum(name.endswith(".ring") for name in names))
+"""
+
+
+def test_who_opens_all_that_is_mapped(shark_run: Trace, mode: str) -> None:
+    """As debuggers do: the ring is none of the program's files."""
+    run = shark_run([sys.executable, "-c", MAPPED])
+    assert int(run.stdout) == (mode == "recorder")
+    assert [file["path"] for file in run.record["files"] if ".ring" in file["path"]] == []
+    assert run.gaps == set()
+
+
 ALL = {"in", "in2", "in3"}
 HOT = {
     "closes_all": {"in", "in2"},

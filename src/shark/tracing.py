@@ -123,6 +123,7 @@ def _settings_beside(journal: bytes) -> bytes:
     return journal.removesuffix(b".journal") + b".settings"
 
 
+_OURS = (said.SUFFIX, tiering.RING)
 _ENDS = frozenset({ProcessEnded, RunEnded})
 _WITH_ARGV = frozenset({ImageStarted, RunStarted, SubRun})
 
@@ -222,8 +223,8 @@ class Tracing:
     def _write(self, event: Event) -> None:
         if type(event) is GapSeen and event.kind == "nested-ptrace":
             self._voice.warn("the command uses ptrace itself, which fails under a tracer; see `shark doctor`")
-        elif type(event) is Opened and event.file.path.endswith(said.SUFFIX) and self._is_ours(event.file.path):
-            return  # what the run says of itself goes into a file of shark's, which is no business of the run's
+        elif type(event) is Opened and event.file.path.endswith(_OURS) and self._is_ours(event.file.path):
+            return  # what the run says of itself, and what is mapped into busy processes, is no business of the run's
         event = masked(event, self._concealer)
         if self._hidden is not None:
             event = self._hidden(event)
@@ -266,6 +267,8 @@ class Tracing:
         self._journal.write_last(gap._replace(detail=f"{why}: what came after is not recorded"))
 
     def _is_ours(self, path: bytes) -> bool:
+        if path.endswith(tiering.RING):
+            return os.fsdecode(os.path.basename(path)) == os.path.basename(tiering.place_for_ring(self._run))
         return os.path.dirname(path) == os.path.realpath(os.path.dirname(self._journal_path))
 
     def seize(self, link: launcher.Link) -> None:

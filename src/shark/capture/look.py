@@ -113,23 +113,23 @@ def absolute(base: bytes, name: bytes) -> bytes:
     return path
 
 
-_OWN = (b"/proc/self/", b"/proc/thread-self/")
+def own_path(task: Task, path: bytes) -> bytes:
+    """An absolute path as the thread means it where it speaks of itself: /proc/self, /dev/fd, /dev/stdin and so on.
 
-
-def own_path(tid: int, path: bytes) -> bytes:
-    """An absolute path as the thread means it where it speaks of itself: /proc/self, /dev/fd, /dev/stdin and so on."""
+    All but /proc/thread-self speak of its process (proc(5)).
+    """
+    pid = task.process.pid
     if path.startswith(b"/proc/"):
-        for prefix in _OWN:
-            if path.startswith(prefix):
-                return b"/proc/%d/" % tid + path[len(prefix) :]
-        if path in (b"/proc/self", b"/proc/thread-self"):
-            return b"/proc/%d" % tid
+        if path.startswith(b"/proc/self/") or path == b"/proc/self":
+            return b"/proc/%d" % pid + path[10:]
+        if path.startswith(b"/proc/thread-self/") or path == b"/proc/thread-self":
+            return b"/proc/%d/task/%d" % (pid, task.tid) + path[17:]
     elif path.startswith(b"/dev/"):
         if path.startswith(b"/dev/fd/"):
-            return b"/proc/%d/fd/" % tid + path[8:]
+            return b"/proc/%d/fd/" % pid + path[8:]
         standard = {b"/dev/stdin": 0, b"/dev/stdout": 1, b"/dev/stderr": 2}.get(path)
         if standard is not None:
-            return b"/proc/%d/fd/%d" % (tid, standard)
+            return b"/proc/%d/fd/%d" % (pid, standard)
     return path
 
 

@@ -29,7 +29,7 @@ class Places:
     def located(self, task: Task, dirfd: int, name: bytes) -> bytes:
         """A path by which shark itself reaches what the thread calls `name` (not for threads with another root)."""
         if name.startswith(b"/"):
-            return look.own_path(task.tid, name)
+            return look.own_path(task, name)
         dirfd = look.signed(dirfd)
         start = b"/proc/%d/cwd" % task.tid if dirfd == kernel.AT_FDCWD else b"/proc/%d/fd/%d" % (task.tid, dirfd)
         return start + b"/" + name if name else start
@@ -64,7 +64,7 @@ class Places:
     def _inside(self, task: Task, dirfd: int, name: bytes) -> bytes:
         """`name` as an absolute path below the thread's own root directory."""
         if name.startswith(b"/"):
-            return look.own_path(task.tid, name)
+            return look.own_path(task, name)
         base = look.base_directory(task, dirfd, self.epoch)
         root = look.root_directory(task.tid)
         if root != b"/" and (base == root or base.startswith(root + b"/")):

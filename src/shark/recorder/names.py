@@ -92,7 +92,7 @@ class Names:
     @staticmethod
     def used(task: Task, named: bytes) -> bytes:
         """An absolute name as it is shown: without `.` and `..`, by text alone."""
-        return look.own_path(task.tid, look.absolute(b"", named)) if named else b""
+        return look.own_path(task, look.absolute(b"", named)) if named else b""
 
     def _opened_directory(self, base: FileId) -> bytes:
         path = self._directories.pop(base, b"")
@@ -114,7 +114,7 @@ class Names:
         open returned: it may still be open.
         """
         if stat.id.dev == self._proc_device():
-            path = _path_for(task.process.pid, named)
+            path = _path_for(task, named)
             found = kernel.statx(path, flags=_NOFOLLOW)
             if found is not None and found.id == stat.id:
                 return path
@@ -172,8 +172,8 @@ def _is_below(path: bytes, directory: bytes) -> bool:
     return path == directory or path.startswith(directory + b"/")
 
 
-def _path_for(pid: int, path: bytes) -> bytes:
-    """The true path of an absolute one as it is for process `pid`, where /proc/self leads elsewhere than for shark."""
+def _path_for(task: Task, path: bytes) -> bytes:
+    """The true path of an absolute one as it is for a thread, which /proc/self leads elsewhere than shark."""
     true, rest, links = b"", path.split(b"/")[::-1], 0
     while rest:
         part = rest.pop()
@@ -182,8 +182,10 @@ def _path_for(pid: int, path: bytes) -> bytes:
         if part in (b"", b".", b".."):
             continue
         true += b"/" + part
-        if true in (b"/proc/self", b"/proc/thread-self"):
-            true = b"/proc/%d" % pid
+        own = look.own_path(task, true)
+        if own != true:
+            rest += own.split(b"/")[::-1]
+            true = b""
             continue
         try:
             target = os.readlink(true)

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from shark.recorder.recorder import Recorder
 
 
+RING = b".ring"
+"""The end of a ring's name."""
+
+
 def is_built() -> bool:
     """Whether this installation has the recorder: it is made for x86-64 where there is a C compiler."""
     return os.uname().machine == "x86_64" and os.path.exists(LIBRARY)
@@ -106,7 +110,7 @@ def places_for_ring(run: str) -> list[str]:
     """Where a run's ring may lie, best first: in memory, never on a disk or a file server."""
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     folders = ["/dev/shm", *([runtime] if runtime.startswith("/run/") else [])]
-    return [os.path.join(folder, f"shark-{os.getuid()}-{run}.ring") for folder in folders]
+    return [os.path.join(folder, f"shark-{os.getuid()}-{run}{RING.decode()}") for folder in folders]
 
 
 def place_for_ring(run: str) -> str:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shark.capture import look
+from shark.capture.tasks import Process, Task
 from shark.events import READ, WRITE
 
 PATHS = st.lists(st.sampled_from([b"a", b"..", b".", b"", b".hidden", b"..x", b"\xff"]), max_size=6).map(b"/".join)
@@ -52,8 +53,8 @@ def test_absolute_is_normal(base: bytes, name: bytes) -> None:
     [
         (b"/proc/self/fd/3", b"/proc/17/fd/3"),
         (b"/proc/self", b"/proc/17"),
-        (b"/proc/thread-self", b"/proc/17"),
-        (b"/proc/thread-self/maps", b"/proc/17/maps"),
+        (b"/proc/thread-self", b"/proc/17/task/19"),
+        (b"/proc/thread-self/maps", b"/proc/17/task/19/maps"),
         (b"/proc/selfish/x", b"/proc/selfish/x"),
         (b"/proc/1/fd/3", b"/proc/1/fd/3"),
         (b"/dev/fd/3", b"/proc/17/fd/3"),
@@ -68,7 +69,7 @@ def test_absolute_is_normal(base: bytes, name: bytes) -> None:
 )
 def test_own_path(path: bytes, own: bytes) -> None:
     """The supervisor must not open its own descriptors in their stead."""
-    assert look.own_path(17, path) == own
+    assert look.own_path(Task(19, Process(1, 17)), path) == own
 
 
 @pytest.mark.parametrize(
