@@ -327,6 +327,18 @@ static int learn(struct teller *teller, struct place *place, const char *name, c
 
 static int is_full(const struct teller *teller) { return teller->folder_count >= FOLDERS / 4 * 3; }
 
+/* Whether names in a directory may mean something else to each thread (look.own_path). */
+static int is_by_thread(const char *folder, uint32_t length)
+{
+    for (int n = 0; n < 2; n++) {
+        const char *special = n ? "/proc" : "/dev";
+        uint32_t least = (uint32_t)strlen(special);
+        if (length >= least && memcmp(folder, special, least) == 0 && (length == least || folder[least] == '/'))
+            return 1;
+    }
+    return 0;
+}
+
 /* An absolute path without repeated slashes, in `to`, as look.absolute and look.own_path have it; -1 where it means
  * something else to each thread, or has dots as a part. */
 static int squeeze(const char *name, uint32_t length, char *to)
@@ -345,13 +357,7 @@ static int squeeze(const char *name, uint32_t length, char *to)
         at++;
     }
     uint32_t size = (uint32_t)(end - to);
-    for (int n = 0; n < 2; n++) {
-        const char *special = n ? "/proc" : "/dev";
-        uint32_t least = (uint32_t)strlen(special);
-        if (size >= least && memcmp(to, special, least) == 0 && (size == least || to[least] == '/'))
-            return -1;
-    }
-    return (int)size;
+    return is_by_thread(to, size) ? -1 : (int)size;
 }
 
 /* Find out how the directory is called that an absolute name has before its last slash; 0 if that is left to others. Its
@@ -395,7 +401,8 @@ static void learn_start(struct teller *teller, const struct record *record, cons
     const struct folder *known = place.folder;
     int is_known = known->hash && known->has_path && known->path == length && known->used == length &&
                    memcmp(known->text, path, length) == 0 && memcmp(known->text + length, path, length) == 0;
-    if (is_known || (!known->hash && is_full(teller)) || 4 * length > LONGEST || !is_harmless(teller, path, length))
+    if (is_known || (!known->hash && is_full(teller)) || 4 * length > LONGEST || !is_harmless(teller, path, length) ||
+        is_by_thread(path, length))
         return;
     char text[LONGEST], *end = text;
     for (int n = 0; n < 4; n++)
@@ -494,9 +501,9 @@ static int tell(struct teller *teller, const struct record *record, const char *
             target_length = shark_true_path(used, record, target, sizeof target);
             if (!target_length || !is_harmless(teller, target, target_length))
                 return 0;
-            number = hash(target, target_length, number);
             memcpy(path, target, length = target_length);
         }
+        number = hash(path, length, number);  /* the same file may have been told of by another path */
         if (holds_secret(teller, path, length))
             return 0;
     }
@@ -590,7 +597,15 @@ int shark_teller_learn(struct teller *teller, const struct record *record, const
     if (is_told && is_simple(teller, place.last, place.length)) {
         char path[JOINED];
         uint32_t length = join(path, place.folder->text + place.folder->name, place.folder->used, &place);
-        set_add(&process->told, number_of(path, length, record));
+        uint64_t number = number_of(path, length, record);
+        if (record->result >= 0) {  /* through a link, others have told of another path: that is told of once more */
+            const struct folder *folder = place.folder;
+            length = join(path, folder->text + folder->name + folder->used, folder->path, &place);
+            if (!has_path || !shark_leads_to(path, record))
+                return full;
+            number = hash(path, length, number);
+        }
+        set_add(&process->told, number);
     }
     return full;
 }

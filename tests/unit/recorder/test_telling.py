@@ -683,3 +683,33 @@ def test_noise(tmp_path: Path, seed: int) -> None:
             assert line.startswith(b"[")
             assert line.endswith(b"]\n")
         bench.close()
+
+
+def test_a_directorys_link_that_changes(bench: Bench) -> None:
+    """The same unchanged file by another true path is told of once more: it has a name in both directories."""
+    one, link = bench.path("one/file"), bench.folder + b"/link"
+    os.mkdir(bench.folder + b"/two")
+    os.link(one, bench.folder + b"/two/file")
+    for folder, count in ((b"one", 1), (b"two", 1), (b"one", 0)):
+        os.symlink(folder, link)
+        bench.open(link + b"/file", seen(one))
+        assert bench.untold() == []
+        lines = bench.lines()
+        assert len(lines) == count
+        for line in lines:
+            assert line == line_of(
+                bench.event(line, b"%b/%b/file" % (bench.folder, folder), link + b"/file", seen(one))
+            )
+        os.unlink(link)
+        bench.telling.forget()
+
+
+@pytest.mark.parametrize(("folder", "name"), [(b"/proc", b"self"), (b"/dev", b"stdin")])
+def test_names_of_a_threads_own_from_a_directory(bench: Bench, folder: bytes, name: bytes) -> None:
+    """Where a directory was opened in which names mean something else to each thread, such names are left to others."""
+    link = bench.folder + b"/link"
+    os.symlink(folder, link)
+    bench.open(link, seen(folder))
+    assert (bench.untold(), len(bench.lines())) == ([], 1)
+    bench.open(name, None, dirfd=5, base=raw(seen(folder)))
+    assert [record.name for record in bench.untold()] == [name]
