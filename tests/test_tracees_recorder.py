@@ -66,6 +66,21 @@ def test_files_that_are_others_to_each_process(shark_run: Trace, world: World, n
     assert run.gaps == set()
 
 
+@pytest.mark.parametrize("name", ["there/in", "HERE/there/in", "HERE/there/d"])
+def test_links_to_where_a_process_is(shark_run: Trace, world: World, name: str) -> None:
+    """The same where /proc/self leads out of /proc again."""
+    (world.work / "there").symlink_to("/proc/self/cwd")
+    world.write("in")
+    (world.work / "d").mkdir()
+    name = name.replace("HERE", str(world.work))
+    run = shark_run([sys.executable, "-c", f"import os; os.close(os.open({name!r}, 0)); open('out', 'w')"])
+    assert run.status == 0
+    opened = {run.name(file["path"]) for file in run.record["files"]}
+    assert os.path.basename(name) in opened
+    assert not any("there" in file["path"] for file in run.record["files"])
+    assert run.gaps == set()
+
+
 THREAD = """
 import os, threading
 def read():

@@ -114,9 +114,8 @@ class Names:
         open returned: it may still be open.
         """
         if stat.id.dev == self._proc_device():
-            path = _path_for(task, named)
-            found = kernel.statx(path, flags=_NOFOLLOW)
-            if found is not None and found.id == stat.id:
+            path = _as_meant(task, named, stat)
+            if path:
                 return path
         directory, _, last = used.rpartition(b"/")
         base = self._true.get(directory)
@@ -127,7 +126,8 @@ class Names:
             found = kernel.statx(path, flags=_NOFOLLOW)
             if found is not None and found.id == stat.id:
                 return path
-        return self._followed(used, stat) or self._followed(named, stat) or self.held(task, fd, stat)
+        path = self._followed(used, stat) or self._followed(named, stat) or self.held(task, fd, stat)
+        return path or _as_meant(task, named, stat)
 
     def _proc_device(self) -> int:
         if self._proc < 0:
@@ -163,13 +163,24 @@ def _behind(task: Task, fd: int) -> tuple[bytes, Stat] | None:
     except OSError:
         return None
     try:
-        return look.descriptor(os.getpid(), own)
+        seen = look.descriptor(os.getpid(), own)
     finally:
         os.close(own)
+    if seen is None or not seen[1].nlink:
+        return seen
+    found = kernel.statx(seen[0], flags=_NOFOLLOW)  # below a mount that was detached, the kernel gives half a path
+    return seen if found is not None and found.id == seen[1].id else None
 
 
 def _is_below(path: bytes, directory: bytes) -> bool:
     return path == directory or path.startswith(directory + b"/")
+
+
+def _as_meant(task: Task, named: bytes, stat: Stat) -> bytes:
+    """Where a name leads for the thread that used it, if that is the file with this state; else b""."""
+    path = _path_for(task, named)
+    found = kernel.statx(path, flags=_NOFOLLOW)
+    return path if found is not None and found.id == stat.id else b""
 
 
 def _path_for(task: Task, path: bytes) -> bytes:
