@@ -17,15 +17,14 @@ _PARTS = tuple(f"shark.recorder.{name}" for name in _NAMES.split())
 
 LIBRARY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_native.so")
 
+RING = b".ring"
+"""The end of a ring's name."""
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shark.capture.supervisor import Supervisor
     from shark.recorder.recorder import Recorder
-
-
-RING = b".ring"
-"""The end of a ring's name."""
 
 
 def is_built() -> bool:

@@ -150,8 +150,10 @@ def test_compiler() -> None:
     """gcc and its analyzer find nothing to warn of."""
     need("gcc")
     command = ["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-fanalyzer", "-fPIC", "-c", "-o", "/dev/null"]
-    for source in ("reader.c", "teller.c", "asking.c", "search.c", "stub.S"):
-        made = subprocess.run([*command, str(SOURCES / source)], capture_output=True, text=True)
+    sources = sorted(SOURCES.glob("*.[cS]"))
+    assert len(sources) > 1
+    for source in sources:
+        made = subprocess.run([*command, str(source)], capture_output=True, text=True)
         assert (made.returncode, made.stderr) == (0, "")
 
 
@@ -159,6 +161,7 @@ def test_cppcheck() -> None:
     """cppcheck finds nothing to warn of."""
     need("cppcheck")
     checks = ["--enable=warning,style,performance,portability", "--suppress=unusedStructMember", "--error-exitcode=1"]
-    sources = [str(SOURCES / name) for name in ("reader.c", "teller.c", "asking.c", "search.c")]
+    sources = sorted(map(str, SOURCES.glob("*.c")))
+    assert sources
     done = subprocess.run(["cppcheck", "--quiet", *checks, *sources], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
