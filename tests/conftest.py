@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
 import signal
@@ -14,7 +15,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from harness import MISSING_PROGRAM, MODES, NOT_HERE, Compiler, Run, World, describe
+from harness import MISSING_PROGRAM, MODES, NOT_HERE, TRACEES, Compiler, Run, World, describe
 
 # How long an example takes says more of what else the machine does than of the code.
 hypothesis.settings.register_profile(
@@ -35,6 +36,8 @@ def pytest_configure(config: pytest.Config) -> None:
     Each session has a directory of its own: pytest makes the one that it would share with other sessions private
     whenever one of them starts, and tests of the user nobody would lose their way to their files.
     """
+    if not hasattr(config, "workerinput"):  # the programs that tests start write no bytecode, and would compile each time
+        compileall.compile_dir(TRACEES.parent.parent / "src", quiet=2)
     if "PYTEST_DEBUG_TEMPROOT" not in os.environ and config.option.basetemp is None:
         os.environ["PYTEST_DEBUG_TEMPROOT"] = config.stash[TEMPORARY] = tempfile.mkdtemp(prefix="s")
         Path(config.stash[TEMPORARY]).chmod(0o755)
