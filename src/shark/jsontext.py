@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _ENOUGH = 100_000  # bytes written after which orjson is worth its import
 _LONG = 50_000  # bytes which orjson is worth its import to lay out with indents, or sort
 _READ = 16  # bytes are read in the time in which one is written
+_TEXT = 25  # bytes are written in the time that a text takes beyond its length
 
 
 def dumps(document: object, *, indent: bool = False, sort: bool = False) -> bytes:
@@ -74,7 +75,7 @@ class _Work:
         return _dumps_slowly(document, indent=indent, sort=sort)
 
     def _first_loads(self, text: bytes | str) -> Any:
-        self._add(len(text) // _READ)
+        self._add(len(text) // _READ + _TEXT)
         return _loads_slowly(text) if self._done <= _ENOUGH else self.loads(text)
 
     def _add(self, size: int) -> None:

@@ -36,11 +36,17 @@ _LONGEST: Final = 100
 
 _LIKELY: Final = (
     *("shark.circumstances", "shark.content.concealing", "shark.content.gitsettled"),
-    *("re", "hashlib", "sqlite3", "typing", "dataclasses", "shark.store.index"),
+    *("re", "hashlib", "sqlite3", "shark.store.index"),
     *("shark.store.filling", "shark.store.rows", "shark.store.asking", "shark.store.choosing", "shark.store.reading"),
-    *("shark.content.gitpatch", "orjson"),
+    *("shark.content.gitpatch",),
 )
 """Modules that most runs with files of their own need when they are finished: imported while the command runs."""
+
+_LIKELY_FOR_MANY: Final = ("typing", "dataclasses", "orjson")
+"""The same of runs with many files: jsontext.py takes orjson for a large record, and that brings the others."""
+
+_MANY: Final = 150
+"""So many files make a record of some 100 KB."""
 
 
 class Scribing:
@@ -68,6 +74,7 @@ class Scribing:
         self._spill = spill
         self._secrets = secrets
         self._known: list[bytes] = []
+        self._looked, self._hides = 0, False  # when it was looked, and whether there are any
         self._journal: int | None = None
         self._journal_path = b""
         self._store: Store | None = None
@@ -112,8 +119,8 @@ class Scribing:
             if not poll.poll(pause):
                 busy = self._follow()
                 # Also where there is always something new: at the end the command's parent would wait for it.
-                preparing_still = next(preparing, None)
-                if preparing_still is None and not busy:
+                preparing_still = next(preparing, False)
+                if not preparing_still and not busy:
                     preparing_still = self._work_ahead()
                 pause = _SHORTEST if busy or preparing_still else min(2 * pause, _LONGEST)
                 continue
@@ -141,6 +148,11 @@ class Scribing:
             from shark.content.masking import mask_argv
 
             mask_argv(argv)
+            yield True
+        while len(self._book.model.files.all) < _MANY:
+            yield False
+        for module in _LIKELY_FOR_MANY:
+            __import__(module)
             yield True
 
     def _work_ahead(self) -> bool:
@@ -173,7 +185,7 @@ class Scribing:
             self._journal_path = os.fsencode(journal)
             self._journal = os.open(self._journal_path, os.O_RDONLY | os.O_CLOEXEC)
             lock(self._journal)
-        self._follower = Follower(self._journal, self._spill)
+        self._follower, self._looked = Follower(self._journal, self._spill), 0
 
     def _drain(self) -> None:
         """Read all, and let go of the journal: the room that it takes is needed."""
@@ -229,7 +241,10 @@ class Scribing:
         """With the paths by which files are to be found, where others stand in the journal."""
         if self._revealed is not None:
             event = self._revealed(event)
-        if os.fstat(self._secrets).st_size:
+        if self._looked != self._follower.chunks:  # a secret is told before the event that has its mark
+            self._looked = self._follower.chunks
+            self._hides = os.fstat(self._secrets).st_size > 0
+        if self._hides:
             from shark.content.concealing import revealed
 
             event = revealed(event, self._secrets_told())

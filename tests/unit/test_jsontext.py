@@ -48,6 +48,16 @@ def test_orjson_takes_over() -> None:
     assert read.loads.__name__ == "loads"
 
 
+def test_many_short_texts_count_too() -> None:
+    """Each takes time beyond its length: a journal's lines, for one."""
+    work = jsontext._Work()
+    for _ in range(jsontext._ENOUGH // jsontext._TEXT):
+        assert work.loads(b"1") == 1
+    assert work.loads.__name__ == "_first_loads"
+    assert work.loads(b"1") == 1
+    assert work.loads.__name__ == "loads"
+
+
 def test_what_is_expected(monkeypatch: pytest.MonkeyPatch) -> None:
     """A long document is written by orjson at once."""
     monkeypatch.setattr(jsontext, "_work", work := jsontext._Work())

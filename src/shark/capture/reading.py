@@ -9,7 +9,7 @@ from functools import cache
 from shark import events, jsontext, values
 from shark.capture.journal import MAGIC
 from shark.errors import RecordDamaged
-from shark.events import EVENT_TYPES, Event, Opened, Sighting
+from shark.events import EVENT_TYPES, Event, Missing, Opened, Sighting
 from shark.tuples import TYPE_CHECKING
 from shark.values import FileId, Stat
 
@@ -38,13 +38,15 @@ def read_journal(path: bytes | str) -> Iterator[Event]:
 
 class Follower:
     """Reads a journal while it grows, and what is written into the memory file `spill` from the moment on when the
-    journal could not be continued. `journal` is a descriptor, None if there never was one.
+    journal could not be continued. `journal` is a descriptor, None if there never was one. `chunks` counts how often it
+    was looked whether there is more: all that was written anywhere else before an event is there once that has changed.
     """
 
     def __init__(self, journal: int | None, spill: int) -> None:
         self._fd = spill if journal is None else journal
         self._spill = spill
         self._position = 0
+        self.chunks = 0
 
     def news(self) -> Iterator[Event]:
         """The events that are there, and were not given before. Raises RecordDamaged for a line that is none."""
@@ -60,6 +62,7 @@ class Follower:
 
     def _lines(self) -> list[bytes]:
         """The next complete lines. One that is just being written may have its end in place before its middle."""
+        self.chunks += 1
         chunk = os.pread(self._fd, _CHUNK if self._waiting() else 0, self._position)
         chunk = chunk[: chunk.find(b"\0")] if b"\0" in chunk else chunk
         if not (complete := chunk.rfind(b"\n") + 1) and len(chunk) == _CHUNK:
@@ -88,17 +91,15 @@ class Follower:
 def _parse(line: bytes, path: bytes | str) -> Event:
     try:
         code, *fields = jsontext.loads(line)
-        if code == _OPENED and (opened := _revive_opened(fields)) is not None:
-            return opened
+        often = _OFTEN.get(code) if type(code) is int else None
+        if often is not None and (found := often(fields)) is not None:
+            return found
         event: Event = _revive(_kind(code), fields)
         return event
     except (ValueError, TypeError, IndexError, KeyError) as problem:
         raise RecordDamaged(
             f"{os.fsdecode(path)} has a line that is no event: {problem}", "What stands before it can be recovered."
         ) from problem
-
-
-_OPENED = EVENT_TYPES.index(Opened)
 
 
 _new = tuple.__new__  # a fifth of the time that calling the class takes
@@ -123,6 +124,22 @@ def _revive_opened(fields: list[Any]) -> Opened | None:
     stat = _new(Stat, (_new(FileId, identity), mode, size, mtime, nlink))
     file = _new(Sighting, (path_bytes, used_bytes, stat))
     return _new(Opened, (begin, end, process, access, file, created, truncated, append, None, via))
+
+
+def _revive_missing(fields: list[Any]) -> Missing | None:
+    """The same as `_revive` for what most other events are."""
+    if len(fields) != 5:
+        return None
+    begin, end, process, path, execute = fields
+    if not type(begin) is type(end) is type(process) is int or type(path) is not str or type(execute) is not bool:
+        return None
+    return _new(Missing, (begin, end, process, path.encode("utf-8", "surrogateescape"), execute))
+
+
+_OFTEN: dict[int, Callable[[list[Any]], Event | None]] = {
+    EVENT_TYPES.index(Opened): _revive_opened,
+    EVENT_TYPES.index(Missing): _revive_missing,
+}
 
 
 def _kind(code: Any) -> type[tuple[object, ...]]:

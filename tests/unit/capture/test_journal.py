@@ -282,6 +282,27 @@ def test_a_follower_reads_what_is_there(tmp_path: Path) -> None:
     writer.close()
 
 
+def test_a_follower_tells_when_it_has_looked(tmp_path: Path) -> None:
+    """What was written elsewhere before an event can be there unseen only while the number of looks is the same."""
+    path = os.fsencode(tmp_path / "journal")
+    writer = JournalWriter.create(path)
+    journal, spill = os.open(path, os.O_RDONLY), os.memfd_create("spill")
+    follower = Follower(journal, spill)
+    writer.write(gap(1))
+    writer.write(gap(2))
+    news = follower.news()
+    assert next(news) == gap(1)
+    looks = follower.chunks
+    writer.write(gap(3))  # not in what was read, so before this one comes there is another look
+    assert next(news) == gap(2)
+    assert follower.chunks == looks
+    assert next(news) == gap(3)
+    assert follower.chunks > looks
+    for fd in (journal, spill):
+        os.close(fd)
+    writer.close()
+
+
 def test_a_line_whose_middle_is_not_there_yet(tmp_path: Path) -> None:
     """A processor may show the end of a line before its middle: it is taken when it is whole."""
     text = MAGIC + jsontext.dumps((15, *gap(1, 100))) + b"\n"
