@@ -36,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
     Each session has a directory of its own: pytest makes the one that it would share with other sessions private
     whenever one of them starts, and tests of the user nobody would lose their way to their files.
     """
-    if not hasattr(config, "workerinput"):  # the programs that tests start write no bytecode, and would compile each time
+    if not hasattr(config, "workerinput"):  # what the tests start writes no bytecode, and would compile each time
         compileall.compile_dir(TRACEES.parent.parent / "src", quiet=2)
     if "PYTEST_DEBUG_TEMPROOT" not in os.environ and config.option.basetemp is None:
         os.environ["PYTEST_DEBUG_TEMPROOT"] = config.stash[TEMPORARY] = tempfile.mkdtemp(prefix="s")
