@@ -17,7 +17,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FOLDER = os.path.join("src", "shark", "recorder")
 MADE = os.path.join(FOLDER, "_native.so")
-SOURCES = ("reader.c", "teller.c", "asking.c", "search.c", "stub.S")
+SOURCES = ("reader.c", "teller.c", "folders.c", "showing.c", "asking.c", "search.c", "stub.S")
 FLAGS = ["-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", "-Wl,--build-id=none", "-s"]
 
 

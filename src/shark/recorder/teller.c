@@ -19,34 +19,17 @@
 #include <sys/sysmacros.h>
 
 #include "asking.h"
+#include "folders.h"
 #include "layout.h"
 #include "record.h"
 #include "set.h"
+#include "showing.h"
 
-#define FOLDERS 4096            /* places for directories: they are all forgotten when three quarters are taken */
-#define LONGEST 8192            /* bytes of a directory's names, together */
 #define JOINED (LONGEST + 512)  /* bytes for one of them with a last part and NUL */
 #define NUMBERS 300             /* more than what the numbers and the rest of a line take */
 #define LINES (1 << 20)         /* bytes: some thousand lines; what finds no room is left to others */
-#define LEAST_SECRET 20         /* shorter names have no credential's shape (concealing.py) */
-#define LONG_WORD 15            /* longer words may be one if they begin as credentials do (suspicion.py) */
 
-enum { ABSOLUTE = 1, FROM_HERE = 2, FROM_DIRECTORY = 3 };
 enum { READ = 1, LIST = 4 };    /* as events.py has them */
-
-/* A directory as records name it: where the name starts and all before its last slash. */
-struct start {
-    uint64_t kind, device, ino;
-    int64_t birth;
-};
-
-struct folder {
-    uint64_t hash;
-    struct start start;
-    uint32_t name, used, path, used_text, path_text;  /* lengths of what stands in `text`, in this order */
-    uint32_t has_path, checked; /* checked: in which reading its true path was seen to be still one */
-    char *text;
-};
 
 struct process {
     uint32_t number, here;      /* here: which directory it works in; 0: to be asked */
@@ -73,19 +56,12 @@ struct room {
     char lines[LINES];
 };
 
-/* The caller's, who keeps them. */
-struct words {
-    const char *text;           /* each with a NUL behind it */
-    uint32_t size;
-};
-
 struct teller {
-    struct folder folders[FOLDERS];
-    uint32_t folder_count;
+    struct folders folders;
     struct process *processes;
     uint32_t process_count, process_room;
     struct set written;
-    struct words names, heads, secrets, own;
+    struct words words;
     uint32_t opened, missing;   /* the events' codes */
     uint32_t reading;           /* counts them */
     struct room *room;          /* the caller's */
@@ -100,36 +76,6 @@ static struct process *process_of(struct teller *teller, uint32_t number)
         if (teller->processes[n].number == number)
             return &teller->processes[n];
     return NULL;
-}
-
-static void forget_folders(struct teller *teller)
-{
-    if (teller->folder_count) {
-        for (uint32_t n = 0; n < FOLDERS; n++)
-            free(teller->folders[n].text);
-        memset(teller->folders, 0, sizeof teller->folders);
-        teller->folder_count = 0;
-    }
-}
-
-static uint64_t hash_of(const struct start *start, const char *name, uint32_t length)
-{
-    return hash(name, length, hash((const char *)start, sizeof *start, 0)) | 1;
-}
-
-/* The entry of a directory, or the free one where it is to be put. */
-static struct folder *folder_at(struct teller *teller, const struct start *start, const char *name, uint32_t length)
-{
-    uint64_t wanted = hash_of(start, name, length);
-    uint32_t at = (uint32_t)(wanted >> 32) & (FOLDERS - 1);
-    for (;; at = (at + 1) & (FOLDERS - 1)) {
-        struct folder *folder = &teller->folders[at];
-        if (!folder->hash)
-            return folder;
-        if (folder->hash == wanted && folder->name == length && memcmp(&folder->start, start, sizeof *start) == 0 &&
-            memcmp(folder->text, name, length) == 0)
-            return folder;
-    }
 }
 
 /* Where a record's name starts; 0 if that is to be asked. */
@@ -150,86 +96,7 @@ static int start_of(const struct process *process, const struct record *record, 
     return start->kind == ABSOLUTE || start->ino;
 }
 
-/* --- secrets */
-
-static int is_between(char c) { return c == '-' || c == '_' || c == '.' || c == ':' || c == ' ' || c == '/'; }
-
-/* Whether a name or a path may have the shape of a credential: the same question as suspicion.holds_mark. */
-static int holds_mark(const struct teller *teller, const char *name, uint32_t length)
-{
-    for (uint32_t at = 0; at < length;) {
-        uint32_t end = at;
-        while (end < length && !is_between(name[end]))
-            end++;
-        uint32_t word = end - at, size;
-        const char *known = teller->names.text;
-        for (; known < teller->names.text + teller->names.size; known += size + 1) {
-            size = (uint32_t)strlen(known);
-            if (size == word && memcmp(known, name + at, size) == 0)
-                return 1;
-        }
-        known = teller->heads.text;
-        for (; word > LONG_WORD && known < teller->heads.text + teller->heads.size; known += size + 1) {
-            size = (uint32_t)strlen(known);
-            if (size <= word && memcmp(known, name + at, size) == 0)
-                return 1;
-        }
-        at = end + 1;
-    }
-    return 0;
-}
-
-static int holds_secret(const struct teller *teller, const char *path, size_t length)
-{
-    const char *secret = teller->secrets.text;
-    for (size_t size; secret < teller->secrets.text + teller->secrets.size; secret += size + 1) {
-        size = strlen(secret);
-        if (memmem(path, length, secret, size))
-            return 1;
-    }
-    return 0;
-}
-
-/* Whether a name or a path can be shown as it is: it stands in JSON as it is, has no credential's shape, and is not of a
- * file of shark's own. */
-static int is_harmless(const struct teller *teller, const char *name, uint32_t length)
-{
-    for (uint32_t n = 0; n < length; n++)
-        if (name[n] < ' ' || name[n] > '~' || name[n] == '"' || name[n] == '\\')
-            return 0;
-    if (teller->own.size && length >= teller->own.size &&
-        memcmp(name + length - teller->own.size, teller->own.text, teller->own.size) == 0)
-        return 0;
-    return length < LEAST_SECRET || !holds_mark(teller, name, length);
-}
-
-static int is_dots(const char *part, uint32_t length)
-{
-    return part[0] == '.' && (length == 1 || (length == 2 && part[1] == '.'));
-}
-
-/* Whether the last part of a name can be shown as it is, and is nothing special. */
-static int is_simple(const struct teller *teller, const char *last, uint32_t length)
-{
-    return length > 0 && length < 256 && !is_dots(last, length) && is_harmless(teller, last, length);
-}
-
 /* --- telling */
-
-/* Whether a directory's true path is one: no symbolic link is in it. Mounts, which nobody is told of, and others than the
- * run may have put one there. Asked once a reading. */
-static int is_true(struct teller *teller, struct folder *folder)
-{
-    if (folder->checked == teller->reading)
-        return 1;
-    char path[LONGEST + 1];
-    memcpy(path, folder->text + folder->name + folder->used, folder->path);
-    path[folder->path] = 0;
-    if (!shark_is_true(folder->path ? path : "/"))
-        return 0;
-    folder->checked = teller->reading;
-    return 1;
-}
 
 static uint64_t number_of_file(uint64_t device, uint64_t ino, int64_t birth)
 {
@@ -245,12 +112,6 @@ static uint64_t number_of(const char *used, uint32_t length, const struct record
         record->size, (uint64_t)record->mtime, (uint64_t)record->mode << 32 | record->nlink,
     };
     return hash(used, length, hash((const char *)state, sizeof state, 2));
-}
-
-static char *put(char *at, const char *text, uint32_t length)
-{
-    memcpy(at, text, length);
-    return at + length;
 }
 
 /* A path as a JSON string; `folder` is JSON already. */
@@ -279,14 +140,6 @@ static void note_got(struct teller *teller, const struct record *record)
     room->gots[teller->got_count++] = (struct got){makedev(record->major, record->minor), record->ino, record->birth};
 }
 
-/* The last part of a name, and the directory before it. */
-struct place {
-    struct start start;
-    struct folder *folder;
-    const char *last;
-    uint32_t before, length;    /* of what is before the last slash, and of the last part */
-};
-
 /* Which directory a record's name is of, known or not; 0 if that is to be asked. */
 static int place_of(struct teller *teller, const struct process *process, const struct record *record, const char *name,
                     struct place *place)
@@ -297,67 +150,14 @@ static int place_of(struct teller *teller, const struct process *process, const 
     place->last = slash ? slash + 1 : name;
     place->before = slash ? (uint32_t)(slash - name) : 0;
     place->length = record->length - (uint32_t)(place->last - name);
-    place->folder = folder_at(teller, &place->start, name, place->before);
+    place->folder = shark_folder_at(&teller->folders, &place->start, name, place->before);
     return 1;
 }
 
-/* Let a place's directory be known. `text` holds what shark_teller_learn says. 0 if it finds no room. */
-static int learn(struct teller *teller, struct place *place, const char *name, const char *text, const uint32_t *lengths,
-                 int has_path)
+/* Whether a directory that is known, or is to be, has a place. */
+static int has_room(const struct teller *teller, const struct folder *folder)
 {
-    uint64_t size = place->before;
-    for (int n = 0; n < 4; n++)
-        size += lengths[n];
-    char *copy = size <= LONGEST ? malloc(size ? size : 1) : NULL;
-    if (!copy)
-        return 0;
-    memcpy(copy, name, place->before);
-    memcpy(copy + place->before, text, size - place->before);
-    if (place->folder->hash)
-        free(place->folder->text);
-    else
-        teller->folder_count++;
-    *place->folder = (struct folder){
-        .hash = hash_of(&place->start, name, place->before), .start = place->start, .name = place->before,
-        .used = lengths[0], .path = lengths[1], .used_text = lengths[2], .path_text = lengths[3],
-        .has_path = has_path != 0, .text = copy,
-    };
-    return 1;
-}
-
-static int is_full(const struct teller *teller) { return teller->folder_count >= FOLDERS / 4 * 3; }
-
-/* Whether names in a directory may mean something else to each thread (look.own_path). */
-static int is_by_thread(const char *folder, uint32_t length)
-{
-    for (int n = 0; n < 2; n++) {
-        const char *special = n ? "/proc" : "/dev";
-        uint32_t least = (uint32_t)strlen(special);
-        if (length >= least && memcmp(folder, special, least) == 0 && (length == least || folder[least] == '/'))
-            return 1;
-    }
-    return 0;
-}
-
-/* An absolute path without repeated slashes, in `to`, as look.absolute and look.own_path have it; -1 where it means
- * something else to each thread, or has dots as a part. */
-static int squeeze(const char *name, uint32_t length, char *to)
-{
-    char *end = to;
-    for (uint32_t at = 0; at < length;) {
-        uint32_t from = at;
-        while (at < length && name[at] != '/')
-            at++;
-        if (at > from) {
-            if (is_dots(name + from, at - from))
-                return -1;
-            *end++ = '/';
-            end = put(end, name + from, at - from);
-        }
-        at++;
-    }
-    uint32_t size = (uint32_t)(end - to);
-    return is_by_thread(to, size) ? -1 : (int)size;
+    return folder->hash || !shark_folders_are_full(&teller->folders);
 }
 
 /* Find out how the directory is called that an absolute name has before its last slash; 0 if that is left to others. Its
@@ -365,10 +165,10 @@ static int squeeze(const char *name, uint32_t length, char *to)
 static int explore(struct teller *teller, struct place *place, const struct record *record, const char *name)
 {
     char text[4 * PATH_MAX], *used = text, *path;
-    if (place->start.kind != ABSOLUTE || place->before >= PATH_ROOM || (!place->folder->hash && is_full(teller)))
+    if (place->start.kind != ABSOLUTE || place->before >= PATH_ROOM || !has_room(teller, place->folder))
         return 0;
-    int length = squeeze(name, place->before, used);
-    if (length < 0 || !is_harmless(teller, used, (uint32_t)length))
+    int length = shark_squeeze(name, place->before, used);
+    if (length < 0 || !shark_is_harmless(&teller->words, used, (uint32_t)length))
         return 0;
     uint32_t lengths[4] = {(uint32_t)length, 0, (uint32_t)length, 0};
     path = used + length;
@@ -376,7 +176,7 @@ static int explore(struct teller *teller, struct place *place, const struct reco
     if (record->result >= 0) {
         char true_path[PATH_MAX];
         lengths[1] = shark_true_path(length ? used : "/", NULL, true_path, sizeof true_path);
-        if (!lengths[1] || !is_harmless(teller, true_path, lengths[1]))
+        if (!lengths[1] || !shark_is_harmless(&teller->words, true_path, lengths[1]))
             return 0;
         lengths[1] -= lengths[1] == 1;  /* the root: its slash comes before what is in it */
         lengths[3] = lengths[1];
@@ -384,7 +184,7 @@ static int explore(struct teller *teller, struct place *place, const struct reco
     }
     char *shown = path + lengths[1];
     memmove(put(shown, used, lengths[2]), path, lengths[3]);
-    if (!learn(teller, place, name, text, lengths, record->result >= 0))
+    if (!shark_folders_learn(&teller->folders, place, name, text, lengths, record->result >= 0))
         return 0;
     place->folder->checked = record->result >= 0 ? teller->reading : 0;
     return 1;
@@ -397,24 +197,24 @@ static void learn_start(struct teller *teller, const struct record *record, cons
     struct place place = {.start = {FROM_DIRECTORY, device, record->ino, record->birth}};
     length -= length == 1;  /* the root */
     uint32_t lengths[4] = {length, length, length, length};
-    place.folder = folder_at(teller, &place.start, "", 0);
+    place.folder = shark_folder_at(&teller->folders, &place.start, "", 0);
     const struct folder *known = place.folder;
     int is_known = known->hash && known->has_path && known->path == length && known->used == length &&
                    memcmp(known->text, path, length) == 0 && memcmp(known->text + length, path, length) == 0;
-    if (is_known || (!known->hash && is_full(teller)) || 4 * length > LONGEST || !is_harmless(teller, path, length) ||
-        is_by_thread(path, length))
+    if (is_known || !has_room(teller, known) || 4 * length > LONGEST || shark_is_by_thread(path, length) ||
+        !shark_is_harmless(&teller->words, path, length))
         return;
     char text[LONGEST], *end = text;
     for (int n = 0; n < 4; n++)
         end = put(end, path, length);
-    learn(teller, &place, "", text, lengths, 1);
+    shark_folders_learn(&teller->folders, &place, "", text, lengths, 1);
 }
 
 /* Where a record's file lies; 0 if that is to be asked, or its name is unusual. */
 static int find(struct teller *teller, const struct process *process, const struct record *record, const char *name,
                 struct place *place)
 {
-    if (!place_of(teller, process, record, name, place) || !is_simple(teller, place->last, place->length))
+    if (!place_of(teller, process, record, name, place) || !shark_is_simple(&teller->words, place->last, place->length))
         return 0;
     int is_enough = place->folder->hash && (record->result < 0 || place->folder->has_path);
     return is_enough || explore(teller, place, record, name);
@@ -491,20 +291,20 @@ static int tell(struct teller *teller, const struct record *record, const char *
     const char *names = place.folder->text + place.folder->name;
     uint32_t used_length = join(used, names, place.folder->used, &place), length = 0, target_length = 0;
     uint64_t number = number_of(used, used_length, record);
-    if (holds_secret(teller, used, used_length))
+    if (shark_holds_secret(&teller->words, used, used_length))
         return 0;
     if (found) {
         length = join(path, names + place.folder->used, place.folder->path, &place);
-        if (!is_true(teller, place.folder))
+        if (!shark_folder_is_true(place.folder, teller->reading))
             return 0;
         if (!shark_leads_to(path, record)) {  /* through a link, if at all */
             target_length = shark_true_path(used, record, target, sizeof target);
-            if (!target_length || !is_harmless(teller, target, target_length))
+            if (!target_length || !shark_is_harmless(&teller->words, target, target_length))
                 return 0;
             memcpy(path, target, length = target_length);
         }
         number = hash(path, length, number);  /* the same file may have been told of by another path */
-        if (holds_secret(teller, path, length))
+        if (shark_holds_secret(&teller->words, path, length))
             return 0;
     }
     if (!set_has(&process->told, number) &&
@@ -541,8 +341,9 @@ struct teller *shark_teller(struct room *room, uint32_t opened, uint32_t missing
  * secrets, and (3), without NUL, the end of names that are shark's own. They are used until others take their place. */
 void shark_teller_words(struct teller *teller, int which, const char *text, uint32_t size)
 {
-    struct words *all[] = {&teller->names, &teller->heads, &teller->secrets, &teller->own};
-    *all[which] = (struct words){text, size};
+    struct words *words = &teller->words;
+    struct texts *all[] = {&words->names, &words->heads, &words->secrets, &words->own};
+    *all[which] = (struct texts){text, size};
 }
 
 /* A process of which records will come; `number` is known no more with `gone`. 0 without memory. */
@@ -585,16 +386,16 @@ int shark_teller_learn(struct teller *teller, const struct record *record, const
                        const uint32_t *lengths, int has_path)
 {
     struct process *process = process_of(teller, record->process);
-    int full = is_full(teller);
+    int full = shark_folders_are_full(&teller->folders);
     struct place place;
     if (full)
-        forget_folders(teller);
+        shark_folders_forget(&teller->folders);
     if (!process || !place_of(teller, process, record, name, &place) ||
-        !learn(teller, &place, name, text, lengths, has_path))
+        !shark_folders_learn(&teller->folders, &place, name, text, lengths, has_path))
         return full;
     int is_kind = S_ISREG(record->mode) || S_ISDIR(record->mode);
     int is_told = record->result < 0 || (is_kind && !(record->flags & O_PATH));  /* the latter: no access */
-    if (is_told && is_simple(teller, place.last, place.length)) {
+    if (is_told && shark_is_simple(&teller->words, place.last, place.length)) {
         char path[JOINED];
         uint32_t length = join(path, place.folder->text + place.folder->name, place.folder->used, &place);
         uint64_t number = number_of(path, length, record);
@@ -614,7 +415,7 @@ int shark_teller_learn(struct teller *teller, const struct record *record, const
 void shark_teller_forget(struct teller *teller, int what)
 {
     if (what & 1)
-        forget_folders(teller);
+        shark_folders_forget(&teller->folders);
     for (uint32_t n = 0; n < teller->process_count; n++) {
         if (what & 1)
             teller->processes[n].here = 0;
@@ -648,7 +449,7 @@ uint32_t shark_teller_tell(struct teller *teller, const struct record *records, 
 
 void shark_teller_close(struct teller *teller)
 {
-    forget_folders(teller);
+    shark_folders_forget(&teller->folders);
     for (uint32_t n = 0; n < teller->process_count; n++)
         set_clear(&teller->processes[n].told);
     set_clear(&teller->written);
