@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -193,7 +194,7 @@ def test_a_huge_repository_delays_nothing(shark_run: SharkRun, world: World, rep
     [section] = run.record["git"]
     assert (section["branch"], "dirty" in section) == ("main", False)
     [gap] = run.record["coverage"]["gaps"]
-    assert gap["detail"] == f"context (git in {repository}): not known 2 s after the command ended"
+    assert re.fullmatch(rf"context \(git in {repository}\): not known [2-9] s after the command ended", gap["detail"])
     assert run.record["command"]["seconds"] < 1
     assert run.manifest("repo/out")["git"][0]["commit"] == section["commit"]
 

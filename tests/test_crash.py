@@ -116,6 +116,35 @@ def test_what_was_asked_of_a_killed_run(world: World, mode: str) -> None:
     assert list((world.store / "journals").iterdir()) == []
 
 
+def test_the_log_says_that_a_run_was_broken_off(world: World, mode: str) -> None:
+    """While it goes on it is not; nor when it was finished."""
+    told = world.work / "told"
+    os.mkfifo(told)
+    command = world.command(["sh", "-c", "echo ready > told; exec sleep 60"], mode=mode)
+    with subprocess.Popen(command, cwd=world.work, env=world.env, stdin=subprocess.DEVNULL) as process:
+        assert told.read_bytes() == b"ready\n"
+        assert warned(world) == "shark: no runs yet: `shark run -- CMD` makes one\n"
+        supervisor = supervisor_of(process)
+        signal.pidfd_send_signal(supervisor, signal.SIGKILL)
+        os.close(supervisor)
+        process.wait(60)
+    world.settle()  # its scribe ends, too, and lets go of the journal
+    said = warned(world).splitlines()
+    assert said[0] == "shark: 1 run was broken off as shark was killed: see `shark recover`"
+    recover(world)
+    assert warned(world) == ""
+
+
+def warned(world: World) -> str:
+    """What `shark log` says on stderr, when every journal is older than moments."""
+    for journal in (world.store / "journals").glob("*.journal"):
+        past = time.time() - 60
+        os.utime(journal, (past, past))
+    done = subprocess.run([*SHARK, "log"], env=world.env, cwd=world.work, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
 READER = """
 import os, sys
 os.chdir("below")

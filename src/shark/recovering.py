@@ -17,6 +17,7 @@ from shark.record import Outcome, Settings, finish
 from shark.saved import Saved
 from shark.store import said
 from shark.store.home import Store
+from shark.unfinished import is_recorded
 from shark.values import FileId, Gap
 
 
@@ -49,12 +50,12 @@ def _recover(run: str, paths: Sequence[bytes], store: Store) -> Iterator[str]:
 
     path = next((path for path in paths if path == store.journal_path(run)), None)
     if path is None:
-        if _is_recorded(run, store):
+        if is_recorded(store, run):
             _tidy(run, store)
         return
     if is_being_written(path):
         return
-    if _is_recorded(run, store):
+    if is_recorded(store, run):
         os.unlink(path)
         _tidy(run, store)
         return
@@ -133,14 +134,6 @@ def _take_ring(run: str, model: RunModel, secrets: list[bytes]) -> list[Gap]:
         model.observe(event)
     os.unlink(path)
     return [Gap("journal-lost", f"{left.torn} records of opened files were not complete")] if left.torn else []
-
-
-def _is_recorded(run: str, store: Store) -> bool:
-    try:
-        store.read_record(run)
-    except (NotFound, RecordDamaged):
-        return False
-    return True
 
 
 def _left(store: Store, run: str, known: Saved) -> dict[str, Any]:

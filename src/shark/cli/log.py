@@ -95,6 +95,7 @@ def _runs(voice: Voice, number: int, wanted: Wanted) -> list[LogEntry]:
     from shark.listed import entry
     from shark.store.home import Store
     from shark.store.index import Index
+    from shark.unfinished import broken_off
 
     store = Store.open(os.environ)
     with closing(Index.open(store, os.environ)) as index:
@@ -105,6 +106,10 @@ def _runs(voice: Voice, number: int, wanted: Wanted) -> list[LogEntry]:
         voice.warn(warning)
     if problems:
         voice.warn(f"{words.counted(len(problems), 'record')} cannot be read; `shark index` tells why")
+    left = broken_off(store)
+    if left:
+        were = "was" if len(left) == 1 else "were"
+        voice.warn(f"{words.counted(len(left), 'run')} {were} broken off as shark was killed: see `shark recover`")
     return runs
 
 

@@ -169,10 +169,11 @@ class Gatherer:
             return found, [] if self._found else [Gap("other", "the context of the run was not gathered")]
         self.ask()
         in_time = self._is_over_within(limit)
+        waited = max(limit, int(time.monotonic() - self._since))
         if not in_time:
             self._end()
         found = self._so_far()
-        why = f"not known {limit:g} s after the command ended" if not in_time else "its helper process ended early"
+        why = f"not known {waited:g} s after the command ended" if not in_time else "its helper process ended early"
         gaps = [] if found.finished else [found.missing(why)]
         self._forget()
         self._found = found

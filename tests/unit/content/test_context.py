@@ -1,4 +1,5 @@
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -96,7 +97,7 @@ def test_a_git_that_hangs_costs_the_time_limit_and_is_ended(tmp_path, hanging):
     pid = int(wait_for(tmp_path / "pid"))
     found, (gap,) = gatherer.collect(0.05)
     assert found.sections["git"] == [{"root": str(tmp_path), "branch": "main"}]
-    assert gap.detail == f"context (git in {tmp_path}): not known 0.05 s after the command ended"
+    assert re.fullmatch(rf"context \(git in {tmp_path}\): not known [\d.]+ s after the command ended", gap.detail)
     assert gone(pid)
     assert not children()
 
@@ -174,12 +175,12 @@ def test_what_is_not_gits_work_has_longer(tmp_path, monkeypatch):
 
 
 def test_a_helper_that_never_comes_to_an_end_is_not_waited_for(tmp_path, monkeypatch):
-    monkeypatch.setattr("shark.content.context._STANDSTILL", 0.2)
+    monkeypatch.setattr("shark.content.context._STANDSTILL", 1.1)
     monkeypatch.setattr(gathering, "_section", lambda *_: time.sleep(60))
     gatherer = Gatherer()
     gatherer.start(str(tmp_path), ENVIRON)
     _, (gap,) = gatherer.collect(0.1)
-    assert gap.detail == "context (host): not known 0.1 s after the command ended"
+    assert re.fullmatch(r"context \(host\): not known [1-9] s after the command ended", gap.detail), "the time it took"
 
 
 def test_a_repository_may_take_its_time_and_no_more(tmp_path, hanging):

@@ -1,0 +1,44 @@
+"""Runs that have a journal and no record, since their shark was killed: who asks for runs should hear of them."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from shark.errors import NotFound, RecordDamaged
+from shark.store.home import Store
+from shark.tuples import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
+
+_SETTLED: Final = 2.0
+"""Seconds since a journal was written to last: one that has just been made may not have its lock yet."""
+
+
+def broken_off(store: Store) -> list[str]:
+    """The ids of the runs that `shark recover` would finish."""
+    return [run for run, paths in store.journals().items() if _is_left(store, run, paths)]
+
+
+def _is_left(store: Store, run: str, paths: list[bytes]) -> bool:
+    from shark.capture.journal import is_being_written
+
+    path = store.journal_path(run)
+    if path not in paths:
+        return False
+    try:
+        if time.time() - os.stat(path).st_mtime < _SETTLED or is_being_written(path):
+            return False
+    except OSError:
+        return False  # finished meanwhile, or another user's
+    return not is_recorded(store, run)
+
+
+def is_recorded(store: Store, run: str) -> bool:
+    """Whether a run has its record, which can be read."""
+    try:
+        store.read_record(run)
+    except (NotFound, RecordDamaged):
+        return False
+    return True
