@@ -161,6 +161,27 @@ def test_execs_that_fail(trace: Trace, world: World) -> None:
     assert "nowhere/program" in run.missing
 
 
+def test_execs_of_what_is_not_there_stop_once(trace: Trace, world: World, mode: str) -> None:
+    """They are told, each; but for the first mode, which stops at every call anyway, they have no second stop."""
+    world.write("in", CONTENT)
+    few, many = trace("exec_vain", "1"), trace("exec_vain", "21")
+    copied(many, world)
+    assert sorted(many.missing) == sorted(f"program{n}" for n in range(1, 22))
+    if mode != "full":
+        assert many.record["traced"]["stops"] - few.record["traced"]["stops"] == 20
+
+
+def test_an_exec_of_what_is_not_there_for_shark(trace: Trace, world: World) -> None:
+    """A name that leads through /proc/self means another file to shark: what was executed is recorded all the same."""
+    world.write("in", CONTENT)
+    world.write("bin/tool", "#!/bin/sh\nexec cat in > out\n", mode=0o755)
+    (world.work / "mine").symlink_to("/proc/self/fd/9")
+    run = trace("exec_vain", "3", str(world.work / "bin"), f"{world.work}/mine/tool")
+    [image] = run.images()[1:2]
+    assert image["argv"][-1] == f"{world.work}/mine/tool"
+    assert run.inputs("out", role=None) == {"in": digest(CONTENT), "bin/tool": digest(world.read("bin/tool"))}
+
+
 def test_scripts_five_deep(shark_run: SharkRun, world: World) -> None:
     """No system call shows a script being read by the kernel: all five of a chain are executed code of the output."""
     need("sh")

@@ -9,7 +9,7 @@ import time
 from shark.capture import kernel, look
 from shark.capture.tasks import Finish, Later, Process, Task
 from shark.events import ImageStarted, Missing, Sighting, SubRun
-from shark.tuples import TYPE_CHECKING
+from shark.tuples import TYPE_CHECKING, NamedTuple
 from shark.values import Stat
 
 if TYPE_CHECKING:
@@ -20,25 +20,53 @@ _HEAD = 256  # BINPRM_BUF_SIZE: how much of a `#!` line the kernel looks at
 _S_ISUID, _S_ISGID = 0o4000, 0o2000
 
 
+class Exec(NamedTuple):
+    """An exec whose entry was seen: its order number, and what it named. `vain`: it fails, as far as can be told."""
+
+    begin: int
+    used: bytes
+    vain: bool
+
+
 def enter_exec(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
-    """execve, execveat: (dirfd, path, flags). A success shows as an event of its own; only failures come to finish."""
+    """execve, execveat: (dirfd, path, flags). A success shows as an event of its own; only failures come to finish.
+
+    Who looks for a program in the directories of PATH executes it in each: what is not there does not stop once more.
+    """
     name = kernel.read_path(task.tid, a[1])
     begin = s.tick()
     used = b"" if not name else s.places.used(task, a[0], name)
-    s.lives.exec_names[task.tid] = (begin, used)
+    vain = name is not None and _is_nowhere(s, task, name)
+    s.lives.begun[task.tid] = Exec(begin, used, vain)
     if task.process.started:
         s.holdings.at_exec_entry(task.process)
+    if vain:
+        later = _missing(s, task.process, begin, used)
+        if later is not None:
+            later()
+        return None
 
     def finish(s: Supervisor, task: Task, result: int) -> Later | None:
-        s.lives.exec_names.pop(task.tid, None)
-        process = task.process
-        if result not in (-errno.ENOENT, -errno.ENOTDIR) or not used or not process.started or used in process.seen:
-            return None
-        process.seen[used] = None
-        number, end = process.number, s.tick()
-        return lambda: s.emit(Missing(begin, end, number, used, True))
+        s.lives.begun.pop(task.tid, None)
+        return _missing(s, task.process, begin, used) if result in (-errno.ENOENT, -errno.ENOTDIR) else None
 
     return finish
+
+
+def _is_nowhere(s: Supervisor, task: Task, name: bytes) -> bool:
+    """Whether there is no such program, which shark can tell of names that mean the same to it."""
+    process = task.process
+    own = process.rooted or process.foreign or process.full or s.fuse or not process.started
+    return not own and name.startswith(b"/") and not name.startswith(b"/proc/") and kernel.is_nowhere(name)
+
+
+def _missing(s: Supervisor, process: Process, begin: int, used: bytes) -> Later | None:
+    """What tells that a program was not found, if that was not told before."""
+    if not used or not process.started or used in process.seen:
+        return None
+    process.seen[used] = None
+    number, end = process.number, s.tick()
+    return lambda: s.emit(Missing(begin, end, number, used, True))
 
 
 def started(s: Supervisor, task: Task, begin: int, used: bytes) -> Later:

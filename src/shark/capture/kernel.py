@@ -295,6 +295,13 @@ def statx(path: bytes, *, dirfd: int = AT_FDCWD, flags: int = AT_STATX_DONT_SYNC
     return _new(Stat, (identity, mode, size, mtime * 1_000_000_000 + mtime_ns, nlink))
 
 
+def is_nowhere(path: bytes) -> bool:
+    """Whether a path leads to nothing: a statx ends with ENOENT or ENOTDIR. Not so if shark may not look."""
+    if _statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, _STATX_MASK, _buffers.statx_address) == 0:
+        return False
+    return ctypes.get_errno() in (errno.ENOENT, errno.ENOTDIR)
+
+
 def statx_owned(path: bytes) -> tuple[Stat, int, int] | None:
     """Like statx, of a symbolic link itself, with the owner's uid and the ctime (ns since the epoch)."""
     stat = statx(path, flags=_AS_IT_IS)

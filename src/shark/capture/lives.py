@@ -46,7 +46,7 @@ class Lives:
         self._last_ended: Process | None = None
         self._orphans = False  # whether somebody may have ended, or may end, in the middle of a fork
         self._clone_numbers = {c.numbers["clone"] for c in conventions()}
-        self.exec_names: dict[int, tuple[int, bytes]] = {}  # of threads in an exec: when it began, what it named
+        self.begun: dict[int, execs.Exec] = {}  # of threads in an exec, or that were in a vain one
         self.interrupted: set[int] = set()  # threads whose first stop, by our interruption, is still to come
 
     # --- from outside of the run
@@ -204,7 +204,8 @@ class Lives:
 
     def is_executing(self, number: int) -> bool:
         """Whether a thread of this process is in the middle of an exec."""
-        return any(task.process.number == number and tid in self.exec_names for tid, task in self._tasks.items())
+        threads = (tid for tid, task in self._tasks.items() if task.process.number == number)
+        return any(tid in self.begun and not self.begun[tid].vain for tid in threads)
 
     def at_exec(self, tid: int, status: int) -> None:
         """A process is another program, and stands at its first instruction."""
@@ -218,7 +219,8 @@ class Lives:
             former = kernel.event_message(tid, kernel.PTRACE_EVENT_EXEC)
         except kernel.Failed:
             former = tid
-        begin, used = self.exec_names.pop(former, (s.tick(), b""))
+        begun = self.begun.pop(former, None)
+        begin, used = (s.tick(), b"") if begun is None else begun[:2]
         task = self._outlive(task, former)
         process.image = look.program(tid)
         process.seen.clear()
@@ -294,7 +296,7 @@ class Lives:
                 self._ended_early.clear()
             self._ended_early[tid] = status
             return
-        self.exec_names.pop(tid, None)
+        self.begun.pop(tid, None)
         process = task.process
         unannounced = tid not in process.exiting
         process.tids.discard(tid)
