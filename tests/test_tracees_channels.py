@@ -379,3 +379,12 @@ def test_tcp_in_a_network_of_its_own(tell: Tell, tracee: Compiler) -> None:
     told = tell(None, "unshare", "-n", "sh", "-c", 'ip link set lo up && "$0" tcp', str(tracee("channels")))
     assert told.channels(told.opener("in", READ), told.opener("out", WRITE)) == {"socket"}
     assert all(not join.other.startswith((b"tcp:", b"unix:")) for join in told.of(Joined))
+
+
+@pytest.mark.parametrize(("how", "others"), [("open", 0), ("map", 0), ("many", 5), ("many", 300)])
+def test_a_child_reads_what_its_parent_has_open(trace: Callable[..., Run], world: World, how: str, others: int) -> None:
+    """Also if its parent alone writes to that, and if its parent has read very many files."""
+    world.write("in", "the input\n")
+    run = trace("reads_inherited", how, str(others))
+    assert world.read("out") == b"begun\nthe input\n"
+    assert set(run.inputs("out")) == {"in"}

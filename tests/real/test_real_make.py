@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from harness import Run, World, need, sha256
 from real.packages import deb
 
@@ -84,3 +86,21 @@ def test_lists_of_dependencies(shark_run: Callable[..., Run], world: World) -> N
         assert run.inputs(f"{name}.o", role=None).keys() == {f"{name}.c", "Makefile"}
     controls = {run.name(entry["path"]) for entry in run.manifest("two.o")["controls"]}
     assert controls == {"one.c"}
+
+
+PIPES = {
+    "moved": "exec 3>&1; cat in >&3",
+    "substituted": "exec 3< <(cat in); cat <&3",
+}
+
+
+@pytest.mark.parametrize("how", PIPES)
+def test_pipes_under_the_numbers_of_the_job_server(shark_run: Callable[..., Run], world: World, how: str) -> None:
+    """All that make runs is told of its job server, whose descriptors only other makes get: those are pipes of data."""
+    need("make", "bash")
+    world.write("in", "the input\n")
+    world.write("step.sh", PIPES[how])
+    world.write("Makefile", "SHELL = /bin/bash\nout: in\n\t@bash step.sh | sort > out\n")
+    run = shark_run(["make", "-s", "-j2"])
+    assert (run.status, world.read("out")) == (0, b"the input\n")
+    assert {"in", "step.sh"} <= set(run.inputs("out", role=None))

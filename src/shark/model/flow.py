@@ -139,7 +139,7 @@ class Process:
         self.other: Taint = parent.other.fork() if parent else Taint(dag)
         self.controls: Taint = parent.controls.fork() if parent else Taint(dag)
         self.software: int = parent.software if parent else 0
-        self.opened: dict[Place, None] = {}
+        self.opened: dict[Place, int] = {}
         self.reads: dict[Place, None] = {}
         self.fresh: dict[Place, None] = {}
         self.writes: dict[Place, None] = {}

@@ -25,7 +25,7 @@ _Written = tuple[list["InputEntry"], list["InputEntry"], "array[int]"]
 
 _INHERITED = 256
 """Files that a process has open for reading, up to which a child that it forks is taken to have them open too; of
-more, only those that somebody is writing."""
+more, only those that somebody is writing, or will write."""
 
 _SWEEP = 8_000_000
 """Processes, places and links that are looked at, at most, to follow the data of a run: some 0.6 µs each. Where many
@@ -181,6 +181,7 @@ class _Sweep:
         self._processes: dict[int, Process] = {}
         self._places: dict[int, Place] = {}
         self._current: dict[int, int] = {}  # version of each file that changes
+        self._ends: dict[int, int] | None = None
         by_kind: dict[int, Callable[[int, int, int, int], None]] = {
             steps_.RELEASE: self._release,
             steps_.FORK: self._fork,
@@ -224,12 +225,23 @@ class _Sweep:
         self._flow.settle(above)
         child = self._new(n, above)
         many = len(above.opened) > _INHERITED
-        for place in above.opened:
-            if not many or place.writers:
+        for place, file in above.opened.items():
+            if not many or place.writers or self._written_last(file) > moment:
                 self._flow.open_read(child, place)
-                child.opened[place] = None
+                child.opened[place] = file
         if shares:
             self._flow.share(above, child)
+
+    def _written_last(self, file: int) -> int:
+        """The moment from which on nobody begins to write to a file, nor stops writing."""
+        if self._ends is None:
+            self._ends = {}
+            for moment, kind, one, two, _ in self.schedule.steps:  # in their order: the last one stays
+                if kind == steps_.VERSION:
+                    self._ends[one] = moment
+                elif kind in (steps_.WRITES, steps_.CLOSES_WRITE):
+                    self._ends[two] = moment
+        return self._ends.get(file, 0)
 
     def _exec(self, moment: int, n: int, _two: int, _three: int) -> None:
         process = self._process(n)
@@ -306,11 +318,12 @@ class _Sweep:
                 return
         else:
             self._takes_made(moment, process, file, version)
-        if schedule.only_writer.get(file) != n:
+        # What nobody else writes says nothing new to its writer, but to the children that have it from there.
+        if schedule.only_writer.get(file) != n or n in schedule.parents:
             place = self._place(file)
             if place not in process.opened:
                 self._flow.open_read(process, place)
-                process.opened[place] = None
+                process.opened[place] = file
 
     def _takes_made(self, moment: int, process: Process, file: int, version: int) -> None:
         """Read a version that the run made; also the one before, if the call that began it was not yet over."""

@@ -37,7 +37,8 @@ _WRITES = frozenset({"write", "create"})
 class Schedule:
     """The steps of a record. `packages` are those whose files were executed or read, by the number that LOADS gives.
 
-    `made` are the versions that the run made, `changing` their files, `listed` the files that a manifest may name.
+    `made` are the versions that the run made, `changing` their files, `listed` the files that a manifest may name,
+    `parents` the processes that have made others.
     """
 
     def __init__(self, record: RunRecord, contents: Contents) -> None:
@@ -59,6 +60,7 @@ class Schedule:
             if edge["access"] == "write" and self._channels[edge["channel"]]["kind"] == "file"
         }
         self.only_writer = self._only_writers(record["edges"], links)
+        self.parents = {process["parent"] for process in record["processes"]}
         self.steps = self._steps(record, links)
 
     def _steps(self, record: RunRecord, links: list[EdgeEntry]) -> list[Step]:
