@@ -333,7 +333,10 @@ def _from_unhashed(answer: Answer, file: _File, index: Index, store: Store) -> N
 def _candidates(versions: Iterable[Version], index: Index) -> list[Candidate]:
     found = []
     for version in versions:
-        run = index.run(version.run)
+        try:
+            run = index.run(version.run)
+        except NotFound:
+            continue  # forgotten meanwhile, or just found to be damaged
         path = version.path.decode("utf-8", "surrogateescape")
         entry: Candidate = {"run": run.id, "path": path, "start": run.start, "argv": list(run.argv)}
         if run.exit >= 0:

@@ -205,8 +205,12 @@ def test_recover_of_some_that_cannot_be_read(shark: Shark):
     others = [f"{run[:-1]}{digit}" for digit in {"0", "f"} - {run[-1]}]
     for other in others:
         (journals / f"{other}.journal").write_bytes(b"garbage")
+    folder = f"{'0' * 8}{run[8:]}.journal"  # comes first
+    (journals / folder).mkdir()
     done = shark("recover", "--json")
+    (journals / folder).rmdir()
     assert (done.returncode, json.loads(done.stdout)["runs"]) == (2, [run])
+    assert f"{folder}: Is a directory" in done.stderr.decode()
     assert all(f"{other}.journal is no journal of this version" in done.stderr.decode() for other in others)
     assert shark.json("show", "--json", "@1")["outputs"]
 

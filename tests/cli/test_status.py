@@ -75,3 +75,20 @@ def test_nothing_there(shark: Shark) -> None:
 def test_modified_outputs_are_counted(chain: Shark) -> None:
     (chain.work / "sub" / "top.csv").write_text("by hand\n")
     assert said(chain, status=0) == "✓ 1 output up to date; 1 changed since they were made (see `shark verify`)\n"
+
+
+@pytest.mark.parametrize("words", [("status",), ("verify", "."), ("impact", "in")])
+def test_a_record_that_turns_out_to_be_damaged(shark: Shark, words: tuple[str, ...]) -> None:
+    """The index finds it while the question is answered: no reason to answer nothing, nor otherwise than later."""
+    store = shark.root / "store"
+    (shark.work / "in").write_text("1\n")
+    shark.run("sh", "-c", "cat in > out")  # a copy: whoever has the content may have made it
+    for file in store.glob("index.sqlite*"):
+        file.unlink()
+    assert shark("log").returncode == 0  # the index has the run now, and not yet what it used
+    [record] = store.glob("runs/**/*.json.gz")
+    record.chmod(0o600)
+    record.write_bytes(b"junk")
+    first, second = shark(*words), shark(*words)
+    assert b"not in the store" not in first.stderr
+    assert (first.returncode, first.stdout) == (second.returncode, second.stdout)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def diff(a: Given, b: Given, records: Records) -> Diff:
     """Compare two sides, as the document of `shark diff --json`."""
     pairs = outputs_of(a.side, b.side)
-    same = [pair for pair in pairs if pair[2] and pair[2] == pair[3]]
-    outputs = [_output(*pair) for pair in pairs if pair not in same]
+    others = [pair for pair in pairs if not pair[2] or pair[2] != pair[3]]
+    outputs = [_output(*pair) for pair in others]
     differences = compare(a.side, b.side)
     told: list[DiffDifference] = []
     left = texts.MOST
@@ -33,7 +33,7 @@ def diff(a: Given, b: Given, records: Records) -> Diff:
         "a": a.document(),
         "b": b.document(),
         "equal": not outputs and not told,
-        "same_outputs": len(same),
+        "same_outputs": len(pairs) - len(others),
         "outputs": outputs,
         "differences": told,
     }
