@@ -357,6 +357,39 @@ def test_the_disk_is_full_in_the_middle_of_the_journal(world: World, mode: str) 
         assert world.settle() == []
 
 
+FILL_AND_SAY = """
+import os, sys
+with open(sys.argv[1] + "/ballast", "wb", buffering=0) as ballast:
+    try:
+        while True:
+            ballast.write(bytes(4096))
+    except OSError:
+        ballast.truncate(max(0, ballast.tell() - (200 << 10)))
+said = b"".join(b"%06d\\n" % n for n in range(50_000))
+os.write(1, said[:7])
+while said := said[1000:]:
+    os.write(1, said[:1000])
+os.unlink(sys.argv[1] + "/ballast")
+"""
+
+
+@pytest.mark.root
+def test_the_disk_is_full_while_output_is_kept(world: World, mode: str) -> None:
+    """What was kept is the beginning, not what comes later put together with it; that it is not whole is said."""
+    need_root()
+    with tmpfs(world.store, "6m"):
+        options = ("--capture-output",)
+        run = world.run(["python3", "-c", FILL_AND_SAY, str(world.store)], *options, mode=mode)
+        assert run.status == 0, run.stderr
+        stream = run.record["streams"]["stdout"]
+        assert "No space left on device" in stream["why"]
+        assert "other" in run.gaps
+        kept = (world.store / "objects" / stream["sha256"][:2] / stream["sha256"]).read_bytes()
+        assert run.stdout.startswith(kept)
+        assert len(kept) < len(run.stdout)
+        assert world.settle() == []
+
+
 LOOK_FOR_MANY = """
 import os, sys
 def look_for(*numbers):

@@ -77,6 +77,9 @@ class Capturing:
             whole = self._tee.cut(following, _PATIENCE if killed else None)
             found = keep_streams(self._store, self._prefix, self.ways)
             self._prefix = following
+            for (names, _), why in zip(self.ways, self._tee.lacks, strict=False):
+                if why:
+                    found[names[0]]["why"] = why
             if not whole:
                 for entry in found.values():
                     if isinstance(entry, dict) and "sha256" in entry:

@@ -62,11 +62,10 @@ class Sink:
         newest = memoryview(data)[-self._ring :]
         place = position % self._ring
         first = newest[: self._ring - place]
-        os.pwrite(self._tail, first, _COUNT.size + place)
-        if len(first) < len(newest):
-            os.pwrite(self._tail, newest[len(first) :], _COUNT.size)
+        _pwrite_all(self._tail, first, _COUNT.size + place)
+        _pwrite_all(self._tail, newest[len(first) :], _COUNT.size)
         self._ringed += len(data)
-        os.pwrite(self._tail, _COUNT.pack(self._ringed), 0)
+        _pwrite_all(self._tail, memoryview(_COUNT.pack(self._ringed)), 0)
 
     def close(self) -> None:
         """Nothing more comes."""
@@ -156,6 +155,13 @@ def _write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
+
+
+def _pwrite_all(fd: int, view: memoryview, offset: int) -> None:
+    """A disk that becomes full takes a part first, and tells only then."""
+    while view:
+        written = os.pwrite(fd, view, offset)
+        view, offset = view[written:], offset + written
 
 
 def _size(path: bytes) -> int:

@@ -28,6 +28,9 @@ _CHUNK: Final = 1 << 16
 _CUT: Final = b"cut "
 _END: Final = b"end"
 _STDERR: Final = b"stderr"
+_DONE: Final = b"."
+_ANSWER: Final = 4096
+"""Bytes of what is said of a cut: _DONE, and a sentence at most for each of three streams."""
 
 
 class Tee:
@@ -35,6 +38,8 @@ class Tee:
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
+        self.lacks: list[str] = []
+        """Of each channel, why what was kept until the last cut is not whole, "" if it is."""
 
     def cut(self, then: bytes, seconds: float | None = None) -> bool:
         """Wait until all that was written before is passed on and kept; what comes now is kept under the prefix `then`.
@@ -45,9 +50,11 @@ class Tee:
         try:
             self._control.settimeout(seconds)
             self._control.send(_CUT + then)
-            return bool(self._control.recv(16))
+            answer = self._control.recv(_ANSWER)
         except OSError:
             return False
+        self.lacks = answer.removeprefix(_DONE).decode("utf-8", "replace").split("\0")
+        return bool(answer)
 
     def stderr(self) -> int | None:
         """A descriptor of the true stderr, if it is still in use."""
@@ -161,10 +168,11 @@ class _Between:
             while not way.over and not way.drained.wait(0.05):
                 pass
         with self._lock:
+            lacks = [sink.why.encode() for sink in self._sinks]
             self._close()
             self._begin(then)
         with contextlib.suppress(OSError):
-            self._control.send(b".")
+            self._control.send(_DONE + b"\0".join(lacks))
 
     def _close(self) -> None:
         for sink in self._sinks:

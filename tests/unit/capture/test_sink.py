@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import tempfile
 from itertools import pairwise
 from pathlib import Path
+from unittest import mock
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,6 +37,38 @@ def test_the_first_half_and_the_newest_bytes_are_kept(chunks, limit, closed):
         if half:  # without a ring there is nowhere to count what is not kept
             assert kept.cut == max(0, len(whole) - limit)
         assert kept.head == min(len(whole), limit - half)
+        sink.close()
+
+
+@given(CHUNKS, st.integers(0, 60), st.integers(0, 200))
+def test_on_a_disk_that_becomes_full(chunks, limit, room):
+    """It takes a part of what it is given, then nothing more: what came before is kept, and why no more is said."""
+    write, left = os.pwrite, room
+
+    def pwrite(fd: int, data: memoryview, offset: int) -> int:
+        nonlocal left
+        beyond = max(0, offset + len(data) - max(os.fstat(fd).st_size, offset))
+        if beyond > left:
+            if not left:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            data, beyond = data[: len(data) - beyond + left], left
+        left -= beyond
+        return write(fd, data, offset)
+
+    with tempfile.TemporaryDirectory() as directory, mock.patch("shark.capture.sink.os.pwrite", pwrite):
+        prefix = f"{directory}/x".encode()
+        sink = Sink(prefix, limit)
+        whole = kept = b""
+        for chunk in chunks:
+            sink.add(chunk)
+            whole += chunk
+            kept = kept if sink.why else whole
+        half = limit // 2
+        found = b"".join(Kept(prefix).parts())
+        if len(kept) <= limit:
+            assert found == kept[: limit - half] + found[limit - half :]
+            assert whole.startswith(found)
+            assert sink.why or found == whole
         sink.close()
 
 
