@@ -232,7 +232,7 @@ def _unseen(s: Supervisor, task: Task, dirfd: int, name: bytes, begin: int, acce
         if hidden:
             s.gap(number, "privilege", f"{shown}: the process does not let shark look at its descriptors")
         else:
-            s.gap(number, "other", f"{shown} was closed by another thread before shark could look at it")
+            s.gap(number, "other", f"{shown} was not seen: closed by another thread, or at a path of over 4095 bytes")
         if file is not None and file.stat is not None:
             s.keeper.opened(file.stat, access, emptied=False)
             before = Before(file.stat, "", "it was not seen before the call") if access & WRITE else None

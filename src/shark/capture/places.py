@@ -95,6 +95,8 @@ class Places:
             return b""
         try:
             return os.readlink(b"/proc/self/fd/%d" % fd)
+        except OSError:
+            return b""  # longer than the kernel tells (ENAMETOOLONG)
         finally:
             os.close(fd)
 
@@ -106,6 +108,8 @@ class Places:
         try:
             stat = kernel.statx_fd(fd)
             path = os.readlink(b"/proc/self/fd/%d" % fd)
+        except OSError:
+            return None  # likewise
         finally:
             os.close(fd)
         return self.settled(task.process, path, self.used(task, dirfd, name), stat)
