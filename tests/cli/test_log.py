@@ -166,6 +166,20 @@ def test_a_record_that_breaks_off_is_told_and_the_others_served(three: Shark) ->
     assert three("log").stderr == b""
 
 
+@pytest.mark.parametrize("left", [b"", b"junk", None])
+def test_a_record_that_is_damaged_later_is_found(three: Shark, left: bytes | None) -> None:
+    """By `shark index`, which checks all of them: the others take it that records never change."""
+    assert three("log", "--input", ".").returncode == 0  # all that was recorded is in the index
+    path = max((three.root / "store" / "runs").rglob("*.json.gz"))
+    data = path.read_bytes()
+    path.write_bytes(data[:-20] if left is None else left)
+    assert [entry["run"] for entry in three.json("index", "--json", status=1)["damaged"]] == [path.name[:36]]
+    assert b"1 record cannot be read" in three("log").stderr
+    path.write_bytes(data)
+    assert three.json("index", "--json")["damaged"] == []
+    assert len(three.json("log", "--json")["runs"]) == 3
+
+
 def test_a_damaged_index_is_made_anew(three: Shark) -> None:
     """In whatever place it is damaged: the answer is that of a whole one."""
     expected = three("log", "--input", ".").stdout

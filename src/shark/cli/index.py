@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 def index(voice: Voice, rebuild: bool) -> int:
     """Bring the index of the store up to date, and check all records.
 
-    The other commands do so by themselves; the index can be deleted at any time. Exit status: 0; 1 if records cannot be
+    The other commands do the former by themselves; the index can be deleted at any time. Records are checked by their
+    files' sizes and times, and read where these changed; --rebuild reads all. Exit status: 0; 1 if records cannot be
     read.
     """
     from shark.store.home import Store
@@ -36,6 +37,7 @@ def index(voice: Voice, rebuild: bool) -> int:
 
     store = Store.open(os.environ)
     with closing(Index.open(store, os.environ, rebuild=rebuild)) as opened:
+        opened.check()
         runs = opened.count()
         problems = opened.problems()
         warnings = [*store.warnings, *opened.warnings]

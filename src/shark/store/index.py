@@ -46,6 +46,7 @@ class Index(Asking):
     ) -> None:
         super().__init__(connection)
         self._store = store
+        self._checks = False
         self.warnings = list(warnings)
         self.refresh(whole=whole)
 
@@ -110,6 +111,16 @@ class Index(Asking):
                         break
         return done
 
+    def check(self) -> int:
+        """Look at the files of all records, also of those that were whole, and read again which are not as they were.
+        Gives the number of these.
+        """
+        self._checks = True
+        try:
+            return self.refresh()
+        finally:
+            self._checks = False
+
     def rebuild(self) -> int:
         """Forget everything and read all records again; give their number."""
         with self._writing():
@@ -157,7 +168,7 @@ class Index(Asking):
                 continue
             stamp = (about.st_ino, about.st_ctime_ns if abs(now - about.st_ctime_ns) > _UNSETTLED else 0)
             before = known.pop(day, None)
-            if before == stamp and stamp[1]:
+            if before == stamp and stamp[1] and not self._checks:
                 continue
             change = self._compare(day, stamp)
             if change.added or change.removed or before != stamp:
@@ -168,10 +179,11 @@ class Index(Asking):
     def _compare(self, day: bytes, stamp: tuple[int, int] | None) -> _Change:
         query = "SELECT id, problem, size, mtime FROM runs WHERE day = ?"
         here = {
-            run: (size, mtime) if problem else None for run, problem, size, mtime in self._db.execute(query, (day,))
+            run: (size, mtime) if problem or self._checks else None
+            for run, problem, size, mtime in self._db.execute(query, (day,))
         }
         there = set(self._store.runs_of(day, here))
-        # A damaged record may have been restored; a whole one never changes.
+        # A damaged record may have been restored; a whole one never changes, unless something damages it.
         stale = {
             run
             for run, seen in here.items()
