@@ -92,3 +92,31 @@ def test_a_record_that_turns_out_to_be_damaged(shark: Shark, words: tuple[str, .
     first, second = shark(*words), shark(*words)
     assert b"not in the store" not in first.stderr
     assert (first.returncode, first.stdout) == (second.returncode, second.stdout)
+
+
+@pytest.mark.parametrize(("link", "name"), [("latest", "latest"), ("data", "data/in.csv")])
+def test_a_link_that_leads_elsewhere_now(shark: Shark, link: str, name: str) -> None:
+    """Running the command again would read another file, though the one that it has read is as it was."""
+    for version in ("one", "two"):
+        (shark.work / version).mkdir()
+        (shark.work / version / "in.csv").write_text(f"{version}\n")
+    below = "" if "/" in name else "/in.csv"
+    (shark.work / link).symlink_to(f"one{below}")
+    shark.run("sort", name, "-o", "out.csv")
+    assert said(shark, status=0) == "✓ 1 output up to date\n"
+    (shark.work / link).unlink()
+    (shark.work / link).symlink_to(f"two{below}")
+    assert f"✗ out.csv  stale  {name} changed\n" in said(shark, status=1)
+    [found] = shark.json("verify", "--json", "out.csv", status=1)["files"]
+    assert (found["state"], found["inputs"][0]["path"]) == ("input-modified", str(shark.work / name))
+    (shark.work / "two" / "in.csv").write_text("one\n")
+    assert said(shark, status=0) == "✓ 1 output up to date\n", "another file with the same content"
+
+
+def test_a_link_that_the_run_itself_turned(shark: Shark) -> None:
+    """It is as the run left it."""
+    for version in ("one", "two"):
+        (shark.work / version).write_text(f"{version}\n")
+    (shark.work / "latest").symlink_to("one")
+    shark.run("sh", "-c", "cat latest > out; ln -sfn two latest")
+    assert said(shark, status=0) == "✓ 1 output up to date\n"

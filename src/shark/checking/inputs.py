@@ -1,8 +1,12 @@
-"""Is an input still what it was? Looked for where it was, then beside the moved output, then by its digest."""
+"""Is an input still what it was? Looked for where it was, then beside the moved output, then by its digest.
+
+And does the name by which it was used still lead to it: a symbolic link may lead to another file by now.
+"""
 
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
@@ -92,7 +96,8 @@ class Inputs:
     def _is_plainly_there(self, entry: Mapping[str, Any]) -> bool:
         """Tell whether an entry is of one file, which is where it was, unchanged."""
         sha256 = entry.get("sha256")
-        return bool(sha256) and "files" not in entry and self._contents.peek(encoded(entry.get("path", ""))) == sha256
+        plain = bool(sha256) and "files" not in entry and "as" not in entry
+        return plain and self._contents.peek(encoded(entry.get("path", ""))) == sha256
 
     def _states(self, where: Where, entry: Mapping[str, Any]) -> Iterable[Input]:
         """The states of what an entry stands for."""
@@ -113,10 +118,27 @@ class Inputs:
     def state(self, where: Where, entry: Mapping[str, Any]) -> Input:
         """The state of one input of an output."""
         path, sha256, size = str(entry.get("path", "")), str(entry.get("sha256", "")), entry.get("size", -1)
-        key = path, sha256, size, where.run, where.moved
+        used = str(entry.get("as", ""))
+        key = path, used, sha256, size, where.run, where.moved
         if key not in self._known:
-            self._known[key] = self._find(where, path, sha256, size)
+            found = self._find(where, path, sha256, size)
+            other = used and found.state == "current" and where.moved is None and self._otherwise(where, used, found)
+            self._known[key] = other or found
         return self._known[key]
+
+    def _otherwise(self, where: Where, used: str, found: Input) -> Input | None:
+        """What the name is by which an input was used, if that leads to a file with another content now."""
+        try:
+            now = os.stat(used)
+            if os.path.samestat(now, os.stat(found.at)) or not stat.S_ISREG(now.st_mode):
+                return None
+        except (OSError, ValueError):
+            return None
+        place = encoded(used)
+        if _judged(self._contents.of(place), found.sha256, -1) != "modified" or self._records.led(where.run, used):
+            return None
+        changed = Input(used, found.sha256, "modified", "path", place)
+        return None if self._as_left(where, used, changed) else changed
 
     def _find(self, where: Where, path: str, sha256: str, size: int) -> Input:
         if not path.startswith("/"):

@@ -112,6 +112,11 @@ class Run:
         found = self._left.get(path)
         return found if found is not None and (found.removed or found.sha256) else None
 
+    def led(self, name: str) -> bool:
+        """Whether the run has made a symbolic link that is on the way of `name`."""
+        links = [file["path"] for file in self.record["files"] if file.get("kind") == "symlink"]
+        return any(name == link or name.startswith(link + "/") for link in links)
+
     def replaced(self, path: str, sha256: str) -> str:
         """The digest of what the run left at `path`, if it had found another content there, with this digest."""
         if self._first is None:
@@ -169,6 +174,11 @@ class Records:
         """What a run left at `path`; None if that is not known."""
         known = self.run(run)
         return None if known is None else self._guarded(run, lambda: known.left(path))
+
+    def led(self, run: str, name: str) -> bool:
+        """Whether a run has made a symbolic link that is on the way of `name`."""
+        known = self.run(run)
+        return known is not None and bool(self._guarded(run, lambda: known.led(name)))
 
     def made(self, *, path: bytes | None = None, sha256: str | None = None) -> list[Version]:
         """The outputs with this path and content (None: any), newest run first."""
