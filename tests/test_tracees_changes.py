@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from harness import Compiler, Run, World, attached, digest
+from harness import SHARK, Compiler, Run, World, attached, digest
 
 Trace = Callable[..., Run]
 SharkRun = Callable[..., Run]
@@ -251,3 +251,27 @@ def test_a_name_that_no_call_used(shark_run: SharkRun, world: World) -> None:
     assert "other" in run.gaps
     [gap] = run.record["coverage"]["gaps"]
     assert gap["detail"].startswith(f"{world.work}/h was changed, and lives on")
+
+
+MADE_TO_BE_READ = """
+import os
+lock = os.open("lock", os.O_RDONLY | os.O_CREAT, 0o600)
+os.mkfifo("fifo")
+fifo = os.open("fifo", os.O_RDONLY | os.O_NONBLOCK)
+os.read(lock, 10), os.read(fifo, 10)
+with open("in", "rb") as source, open("out", "wb") as out:
+    out.write(source.read())
+os.unlink("fifo")
+"""
+
+
+def test_made_by_an_open_for_reading(shark_run: Callable[..., Run], world: World) -> None:
+    """A lock file that is made by being opened (flock does so) is the run's own; so is a FIFO that it only reads."""
+    world.write("in", CONTENT)
+    run = shark_run(["python3", "-c", MADE_TO_BE_READ])
+    assert run.status == 0, run.stderr
+    assert set(run.inputs("out")) == {"in"}
+    assert run.outputs == {"lock": digest(b""), "out": digest(CONTENT)}
+    assert run.gaps == set()
+    verified = subprocess.run([*SHARK, "verify", "out", "lock"], cwd=world.work, env=world.env, capture_output=True)
+    assert verified.returncode == 0, verified.stdout

@@ -145,9 +145,9 @@ def _made(s: Supervisor, task: Task, dirfd: int, name: bytes) -> bytes:
 
 
 def enter_mknod(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
-    """mknod, mknodat: (dirfd, path, mode). An empty regular file can be made this way, too (mknod(2))."""
+    """mknod, mknodat: (dirfd, path, mode). FIFOs are made this way; an empty regular file can be, too (mknod(2))."""
     name = kernel.read_path(task.tid, a[1])
-    if name is None or stat_bits.S_IFMT(a[2]) not in (0, stat_bits.S_IFREG):
+    if name is None or stat_bits.S_IFMT(a[2]) not in (0, stat_bits.S_IFREG, stat_bits.S_IFIFO):
         return None
     begin = s.tick()
 
@@ -157,7 +157,8 @@ def enter_mknod(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
             return None
         path = s.places.true_name(task, a[0], name)
         number, end = task.process.number, s.tick()
-        s.keeper.opened(stat, WRITE, emptied=True)
+        if stat.regular:
+            s.keeper.opened(stat, WRITE, emptied=True)
         file = s.places.settled(task.process, path, path, stat)
         return lambda: s.emit(Opened(begin, end, number, WRITE, file, True, False, False, None, "open"))
 

@@ -168,9 +168,9 @@ def used_names(contents: Contents, edges: Iterable[EdgeEntry]) -> dict[tuple[int
 
 
 def written_channels(contents: Contents, edges: Iterable[EdgeEntry]) -> set[int]:
-    """FIFOs into which the run itself wrote: what came out of them is not from outside."""
+    """FIFOs that the run itself made, or into which it wrote: they are not from outside, nor what came out of them."""
     fifos = {n for n, entry in contents.files.items() if entry.get("kind") == "fifo"}
-    written = (edge for edge in edges if edge["access"] == "write") if fifos else ()
+    written = (edge for edge in edges if edge["access"] in ("write", "create")) if fifos else ()
     return {edge["file"] for edge in written if edge.get("file") in fifos}
 
 

@@ -164,8 +164,11 @@ class RunModel:
             file.kind = "directory"
             self._begin_version(file, event.file.stat, event)
             self._note(event, event.process, file, kinds.LIST, event.file.used)
-        elif event.access & WRITE and file.regular:
+        elif (event.access & WRITE or event.created) and file.regular:
             self._written(file, event)
+        elif event.created:  # a FIFO
+            self._begin_version(file, event.file.stat, event)
+            self._note(event, event.process, file, kinds.CREATE, event.file.used)
         else:
             self._begin_version(file, event.file.stat, event)
             versions.sighted(file, event.file.stat, event.begin, event.end)
@@ -209,7 +212,8 @@ class RunModel:
             self._note_open(event, file, READ)
         kind = kinds.CREATE if event.created else kinds.WRITE
         noted = self._note(event, event.process, file, kind, event.file.used, inherited=inherited)
-        self.holdings.opened(event.process, file.n, noted)
+        if event.access & WRITE:  # else it was only made, as a lock, say
+            self.holdings.opened(event.process, file.n, noted)
 
     def _note_open(self, event: Opened, file: File, access: int) -> None:
         inherited = event.via == "inherited"
