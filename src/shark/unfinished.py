@@ -17,8 +17,12 @@ _SETTLED: Final = 2.0
 
 
 def broken_off(store: Store) -> list[str]:
-    """The ids of the runs that `shark recover` would finish."""
-    return [run for run, paths in store.journals().items() if _is_left(store, run, paths)]
+    """The ids of the runs that `shark recover` would finish; none where the journals are another user's."""
+    try:
+        journals = store.journals()
+    except OSError:
+        return []
+    return [run for run, paths in journals.items() if _is_left(store, run, paths)]
 
 
 def _is_left(store: Store, run: str, paths: list[bytes]) -> bool:

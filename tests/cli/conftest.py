@@ -38,7 +38,8 @@ class Shark:
         how.setdefault("env", {**self.environ, **how.pop("environ", {})})
         if "stdout" not in how:
             how["capture_output"] = True
-        return subprocess.run([sys.executable, "-m", "shark", *arguments], stdin=subprocess.DEVNULL, timeout=60, **how)
+        how.setdefault("stdin", subprocess.DEVNULL)
+        return subprocess.run([sys.executable, "-m", "shark", *arguments], timeout=60, **how)
 
     def json(self, *arguments: str | bytes, status: int = 0) -> Any:
         done = self(*arguments)

@@ -120,3 +120,13 @@ def test_a_link_that_the_run_itself_turned(shark: Shark) -> None:
     (shark.work / "latest").symlink_to("one")
     shark.run("sh", "-c", "cat latest > out; ln -sfn two latest")
     assert said(shark, status=0) == "✓ 1 output up to date\n"
+
+
+def test_what_came_by_standard_input(shark: Shark) -> None:
+    """What /dev/stdin is to whoever asks has nothing to do with it."""
+    (shark.work / "in").write_text("1\n")
+    (shark.work / "other").write_text("2\n")
+    shark.run("sh", "-c", "cat /dev/stdin < in > out")
+    with (shark.work / "other").open("rb") as other:
+        done = shark("status", stdin=other)
+    assert (done.returncode, done.stdout.decode()) == (0, "✓ 1 output up to date\n")

@@ -56,8 +56,9 @@ def enter_exec(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
 def _is_nowhere(s: Supervisor, task: Task, name: bytes) -> bool:
     """Whether there is no such program, which shark can tell of names that mean the same to it."""
     process = task.process
-    own = process.rooted or process.foreign or process.full or s.fuse or not process.started
-    return not own and name.startswith(b"/") and not name.startswith(b"/proc/") and kernel.is_nowhere(name)
+    if process.rooted or process.foreign or process.full or s.fuse or not process.started:
+        return False
+    return name.startswith(b"/") and not name.startswith((b"/proc/", b"/dev/")) and kernel.is_nowhere(name)
 
 
 def _missing(s: Supervisor, process: Process, begin: int, used: bytes) -> Later | None:

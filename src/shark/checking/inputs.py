@@ -128,6 +128,8 @@ class Inputs:
 
     def _otherwise(self, where: Where, used: str, found: Input) -> Input | None:
         """What the name is by which an input was used, if that leads to a file with another content now."""
+        if used.startswith(("/proc/", "/dev/")):  # /dev/stdin, say: that is another file for each process
+            return None
         try:
             now = os.stat(used)
             if os.path.samestat(now, os.stat(found.at)) or not stat.S_ISREG(now.st_mode):
