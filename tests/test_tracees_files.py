@@ -232,7 +232,10 @@ def test_shared_mapping(trace: Trace, world: World) -> None:
 
 @pytest.mark.root
 def test_file_system_served_by_the_run_itself(trace: Trace, world: World) -> None:
-    """A FUSE daemon inside the run is never waited for while it is held: the run ends, and the reads are there."""
+    """A FUSE daemon inside the run is never waited for while it is held: the run ends, and the reads are there.
+
+    That what it reads is not followed to those who read its files is a gap.
+    """
     need_root()
     world.write("backing", b"what the daemon opens\n")
     (world.work / "mnt").mkdir()
@@ -240,6 +243,7 @@ def test_file_system_served_by_the_run_itself(trace: Trace, world: World) -> Non
     assert world.read("out") == b"hello\n"
     assert "out" in run.outputs
     assert "backing" in run.reads
+    assert any("FUSE" in gap["detail"] for gap in run.record["coverage"]["gaps"])
 
 
 def test_connection_to_the_outside(trace: Trace, world: World) -> None:

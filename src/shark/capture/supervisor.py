@@ -173,6 +173,8 @@ class Supervisor:
     def note_opened(self, path: bytes, stat: Stat) -> None:
         """Look out for a FUSE daemon: whoever becomes one has to open this device first (fuse(4))."""
         if path == b"/dev/fuse" and stat_bits.S_ISCHR(stat.mode):
+            if not self.fuse:
+                self.gap(0, "other", "a process may serve a file system (FUSE): what it reads to do so is not followed")
             self.fuse = True
             self.tiering = None
             if self.recorder is not None:
