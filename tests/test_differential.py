@@ -31,8 +31,9 @@ FLAGS = re.compile(r"\bO_[A-Z_|]+")
 
 
 class Opened(NamedTuple):
-    """Files opened for reading and for writing; each as the set of names by which it may be known. `made` are those that
-    an open for reading made, if they were not there.
+    """Files opened for reading and for writing; each as the set of names by which it may be known.
+
+    `made` are those that an open for reading made, if they were not there.
     """
 
     reads: list[frozenset[str]]
