@@ -47,9 +47,14 @@ class World:
         self._events.append(event)
 
     def _settle(self, event: Event) -> None:
-        """Let go what can wait no longer: all if `event` may change a file, else what the same process did before."""
-        if isinstance(event, Missing | ImageStarted) or (isinstance(event, Opened) and not event.access & WRITE):
+        """Let go what can wait no longer: what the same process did before; what was read of a file that `event` may
+        change; and all if that may be any file.
+        """
+        if isinstance(event, Missing | ImageStarted):
             waiting = [event.process]
+        elif isinstance(event, Opened):
+            same = event.file.path if event.access & WRITE else None
+            waiting = [n for n, read in self._doubtful.items() if n == event.process or read.file.path == same]
         else:
             waiting = [*self._doubtful]
         self._events.extend(self._doubtful.pop(process) for process in waiting if process in self._doubtful)
