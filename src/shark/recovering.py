@@ -35,12 +35,11 @@ def recover(run: str | None, trouble: Callable[[SharkError], None]) -> list[str]
     for name in [run] if run else sorted(journals):
         try:
             found += _recover(name, journals[name], store)
-        except FileNotFoundError as error:
-            if run is not None or error.filename is None:  # else another `shark recover` was faster
-                raise
         except SharkError as error:
             trouble(error)
         except OSError as error:
+            if run is None and not os.path.lexists(store.journal_path(name)):
+                continue  # another `shark recover` was faster
             where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "its journal"
             trouble(SharkError(f"run {name} is not recovered: {where}: {error.strerror}"))
     if run is None:
