@@ -37,7 +37,7 @@ def index(voice: Voice, rebuild: bool) -> int:
 
     store = Store.open(os.environ)
     with closing(Index.open(store, os.environ, rebuild=rebuild)) as opened:
-        opened.check()
+        opened.refresh(every=True)
         runs = opened.count()
         problems = opened.problems()
         warnings = [*store.warnings, *opened.warnings]

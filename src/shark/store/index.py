@@ -46,7 +46,6 @@ class Index(Asking):
     ) -> None:
         super().__init__(connection)
         self._store = store
-        self._checks = False
         self.warnings = list(warnings)
         self.refresh(whole=whole)
 
@@ -93,33 +92,24 @@ class Index(Asking):
         """Close the index."""
         self._db.close()
 
-    def refresh(self, *, whole: bool = False) -> int:
+    def refresh(self, *, whole: bool = False, every: bool = False) -> int:
         """Take in the records that were added, and drop those that were removed; give the number of both.
 
-        With `whole`, what the added runs used is taken in at once, rather than when somebody asks for it.
+        With `whole`, what the added runs used is taken in at once, rather than when somebody asks for it. With `every`,
+        records that were whole are looked at too, and read again if their files are not as they were.
         """
         done = 0
-        changes = list(self._changes())
+        changes = list(self._changes(every=every))
         if changes:
             added = [run for change in changes for run in change.added]
             with Ahead(self._store, added, whole=whole) as ahead:
                 while True:
                     with self._writing():
-                        count = self._take_in(ahead)
+                        count = self._take_in(ahead, every=every)
                     done += count
                     if count < _BATCH:
                         break
         return done
-
-    def check(self) -> int:
-        """Look at the files of all records, also of those that were whole, and read again which are not as they were.
-        Gives the number of these.
-        """
-        self._checks = True
-        try:
-            return self.refresh()
-        finally:
-            self._checks = False
 
     def rebuild(self) -> int:
         """Forget everything and read all records again; give their number."""
@@ -157,7 +147,7 @@ class Index(Asking):
                 self._db.execute("ROLLBACK")
             raise
 
-    def _changes(self) -> Iterator[_Change]:
+    def _changes(self, *, every: bool) -> Iterator[_Change]:
         """Iterate over the days of which the index does not know what it could."""
         known = {day: (ino, ctime) for day, ino, ctime in self._db.execute("SELECT day, ino, ctime FROM days")}
         now = time.time_ns()
@@ -168,18 +158,18 @@ class Index(Asking):
                 continue
             stamp = (about.st_ino, about.st_ctime_ns if abs(now - about.st_ctime_ns) > _UNSETTLED else 0)
             before = known.pop(day, None)
-            if before == stamp and stamp[1] and not self._checks:
+            if before == stamp and stamp[1] and not every:
                 continue
-            change = self._compare(day, stamp)
+            change = self._compare(day, stamp, every=every)
             if change.added or change.removed or before != stamp:
                 yield change
         for day in known:
-            yield self._compare(day, None)
+            yield self._compare(day, None, every=every)
 
-    def _compare(self, day: bytes, stamp: tuple[int, int] | None) -> _Change:
+    def _compare(self, day: bytes, stamp: tuple[int, int] | None, *, every: bool) -> _Change:
         query = "SELECT id, problem, size, mtime FROM runs WHERE day = ?"
         here = {
-            run: (size, mtime) if problem or self._checks else None
+            run: (size, mtime) if problem or every else None
             for run, problem, size, mtime in self._db.execute(query, (day,))
         }
         there = set(self._store.runs_of(day, here))
@@ -191,11 +181,13 @@ class Index(Asking):
         }
         return _Change(day, stamp, sorted((there - here.keys()) | stale), sorted(here.keys() - there))
 
-    def _take_in(self, ahead: Ahead) -> int:
+    def _take_in(self, ahead: Ahead, *, every: bool) -> int:
         """Bring one batch up to date; give the number of records added or removed."""
         count = 0
         interner = Interner(self._db)
-        for change in self._changes():  # no further than this batch goes: a day is listed when it is its turn
+        for change in self._changes(
+            every=every
+        ):  # no further than this batch goes: a day is listed when it is its turn
             for run in change.removed:
                 filling.drop(self._db, run)
                 interner.forget()
