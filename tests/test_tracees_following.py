@@ -162,7 +162,7 @@ def test_execs_that_fail(trace: Trace, world: World) -> None:
 
 
 def test_execs_of_what_is_not_there_stop_once(trace: Trace, world: World, mode: str) -> None:
-    """They are told, each; but for the first mode, which stops at every call anyway, they have no second stop."""
+    """Each is told. None has a second stop, but for the mode that stops at every call anyway."""
     world.write("in", CONTENT)
     few, many = trace("exec_vain", "1"), trace("exec_vain", "21")
     copied(many, world)

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from unittest import mock
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shark.capture.sink import Kept, Order, Sink, turns
@@ -40,7 +40,8 @@ def test_the_first_half_and_the_newest_bytes_are_kept(chunks, limit, closed):
         sink.close()
 
 
-@given(CHUNKS, st.integers(0, 60), st.integers(0, 200))
+@example([b"0123456789", b"abcdefgh", b"i"], 20, 5)  # a part of what the ring is given has room
+@given(CHUNKS, st.integers(0, 60), st.integers(0, 40))
 def test_on_a_disk_that_becomes_full(chunks, limit, room):
     """It takes a part of what it is given, then nothing more: what came before is kept, and why no more is said."""
     write, left = os.pwrite, room
