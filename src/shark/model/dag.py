@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 EMPTY = 0
 """The node of the empty set."""
@@ -12,6 +13,9 @@ _LOOK = 64
 
 _FRAMES = 16
 """Forks through which a taint remembers what its ancestors' taints hold."""
+
+_LATELY = 16
+"""Sets whose leaves are remembered."""
 
 _NO_LIMIT = 1 << 62
 
@@ -61,14 +65,19 @@ class Dag:
             self.parts.append(parts)
         return node
 
-    def leaves(self, node: int, limit: int = _NO_LIMIT) -> set[int] | None:
-        """The leaves of a set, None if more than `limit` nodes must be visited for them."""
+    def leaves(
+        self, node: int, limit: int = _NO_LIMIT, known: Mapping[int, set[int]] = MappingProxyType({})
+    ) -> set[int] | None:
+        """The leaves of a set, None if more than `limit` nodes must be visited for them.
+
+        Those of the sets in `known` are not looked for again.
+        """
         if not node:
             return set()
         parts = self.parts
         seen = {node}
         todo = [node]
-        found = set()
+        found: set[int] = set()
         while todo:
             if len(seen) > limit:
                 return None
@@ -76,11 +85,51 @@ class Dag:
             below = parts[node]
             if not below:
                 found.add(node)
+            elif node in known:
+                found |= known[node]
             else:
                 fresh = [part for part in below if part not in seen]
                 seen.update(fresh)
                 todo.extend(fresh)
         return found
+
+
+class Leaves:
+    """The leaves of one set after another: of those that grew out of one that was asked for lately, only what came to
+    it is looked for. What `of` gives is shared: do not change it.
+    """
+
+    def __init__(self, dag: Dag) -> None:
+        self._dag = dag
+        self._lately: dict[int, set[int]] = {}
+
+    def of(self, node: int, limit: int = _NO_LIMIT) -> set[int] | None:
+        """The leaves of a set, None if more than `limit` nodes must be visited for them.
+
+        A state is often the union of two that grow, each for itself: so a set's parts are remembered, too.
+        """
+        parts = self._dag.parts[node]
+        if not parts:
+            return {node} if node else set()
+        found = self._lately.get(node)
+        if found is not None:
+            return found
+        below = []
+        for part in parts:
+            leaves = (
+                self._remember(part, self._dag.leaves(part, limit, self._lately)) if self._dag.parts[part] else {part}
+            )
+            if leaves is None:
+                return None
+            below.append(leaves)
+        return self._remember(node, set().union(*below))
+
+    def _remember(self, node: int, leaves: set[int] | None) -> set[int] | None:
+        if leaves is not None:
+            self._lately[node] = leaves
+            if len(self._lately) > _LATELY:
+                del self._lately[next(iter(self._lately))]
+        return leaves
 
 
 class Taint:

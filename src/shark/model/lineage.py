@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable
 
 from shark.model import schedule as steps_
-from shark.model.dag import EMPTY, Dag
+from shark.model.dag import EMPTY, Dag, Leaves
 from shark.model.derivation import Contents, Derivation, by_path, used_names, whole_run, written_channels
 from shark.model.flow import Buffer, Flow, Place, Process, TooMuch, pour
 from shark.model.schedule import Schedule
@@ -86,6 +86,7 @@ class Lists:
         used = used_names(self._sweep.contents, [edge for edge in record["edges"] if "as" in edge])
         self._used = used
         leaves = self._sweep.leaves
+        self._leaves = Leaves(self._sweep.dag)
         self._sorted = by_path(self._sweep.contents, leaves)
         self._places = {leaves[key]: place for place, key in enumerate(self._sorted)}
         self._entries: dict[int, InputEntry] = {}  # by place; those that are asked for
@@ -106,7 +107,7 @@ class Lists:
             return self._by_run(output)
         inputs, controls, listed = found
         own = [place for place in self._ordered(self._sweep.dag.leaves(buffer.own) or ()) if not _has(listed, place)]
-        return Derivation("output", inputs, controls, self._purls(buffer.software), tuple(map(self._entry, own)))
+        return Derivation("output", inputs, controls, self._purls(buffer.software), tuple(self._entries_of(own)))
 
     def _by_run(self, output: OutputEntry) -> Derivation:
         if self._whole is None:
@@ -120,26 +121,25 @@ class Lists:
         return self._lists[key]
 
     def _write_out(self, inputs: int, controls: int) -> _Written | None:
-        dag = self._sweep.dag
         limit = min(self._effort, 4 * self._listed)
-        found = dag.leaves(inputs, limit)
-        only = dag.leaves(controls, limit) if found is not None else None
+        found = self._leaves.of(inputs, limit)
+        only = self._leaves.of(controls, limit) if found is not None else None
         if found is None or only is None or len(found | only) > self._listed:
             self._effort //= 2  # that was for nothing
             return None
         self._effort -= len(found) + len(only)
-        only -= found
+        only = only - found
         self._listed -= len(found) + len(only)
         places = self._ordered(found)
-        controlling = list(map(self._entry, self._ordered(only)))
-        return list(map(self._entry, places)), controlling, array("I", places)
+        return self._entries_of(places), self._entries_of(self._ordered(only)), array("I", places)
 
-    def _entry(self, place: int) -> InputEntry:
-        entry = self._entries.get(place)
-        if entry is None:
-            key = self._sorted[place]
-            entry = self._entries[place] = self._sweep.contents.entry(*key, self._used.get(key))
-        return entry
+    def _entries_of(self, places: list[int]) -> list[InputEntry]:
+        entries = self._entries
+        for place in places:
+            if place not in entries:
+                key = self._sorted[place]
+                entries[place] = self._sweep.contents.entry(*key, self._used.get(key))
+        return list(map(entries.__getitem__, places))
 
     def _ordered(self, leaves: Iterable[int]) -> list[int]:
         """The places of leaves among the sorted contents."""

@@ -6,6 +6,7 @@ import hashlib
 
 from shark import events as ev
 from shark import jsontext
+from shark.model import folding
 from shark.model.derivation import Derivation
 from shark.model.folding import LIMIT, Folder, fold_inputs
 from shark.model.manifest import SUMMARY_LIMIT, attachments, manifests, summary
@@ -235,6 +236,17 @@ class TestFolding:
             manifest = with_inputs(entry(f"/a/{n}"))
             assert folder.fold(manifest) is manifest
         assert len(folder._serialiser._parts) < 100
+
+    def test_lists_that_grow_out_of_each_other_are_folded_as_each_by_itself(self, monkeypatch):
+        folded_digest = folding.folded_digest
+        hashed = []
+        monkeypatch.setattr(folding, "folded_digest", lambda *group: hashed.append(group) or folded_digest(*group))
+        inputs = [entry(f"/in/{n // 100}/{n % 100:02}", n, role="code" if n % 7 == 0 else "data") for n in range(2000)]
+        folder = Folder()
+        lists = [sorted(inputs[:count], key=lambda e: e["path"]) for count in range(1000, 2001, 10)]
+        together = [folder.fold(with_inputs(*some))["inputs"] for some in lists]
+        assert len(hashed) < 400, "each directory once, and the one that grows a few times"
+        assert together == [fold_inputs(with_inputs(*some))["inputs"] for some in lists]
 
     def test_software_alone_can_be_large(self):
         manifest = with_inputs(software=["pkg:deb/debian/x@1"] * 5000)
