@@ -118,14 +118,13 @@ class _Members:
 
     def _about(self, entries: list[InputEntry]) -> list[_About]:
         known = self._known
-        try:
-            return list(map(known.__getitem__, map(id, entries)))
-        except KeyError:
-            for entry in entries:
-                if id(entry) not in known:
-                    key = _parent(entry["path"]), entry.get("role", "")
-                    known[id(entry)] = key, entry, len(jsontext.dumps(entry))
-            return list(map(known.__getitem__, map(id, entries)))
+        ids = list(map(id, entries))
+        new = set(ids).difference(known)
+        if new:
+            for entry in [entry for entry in entries if id(entry) in new]:
+                key = _parent(entry["path"]), entry.get("role", "")
+                known[id(entry)] = key, entry, len(jsontext.dumps(entry))
+        return list(map(known.__getitem__, ids))
 
 
 def _fold(entries: list[InputEntry], size: int, room: int, members: _Members) -> list[InputEntry]:
