@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -334,3 +335,15 @@ def test_descriptors_are_swapped_while_the_ring_is_read(trace: Trace, world: Wor
     (world.work / "link").symlink_to("/proc/self/fd/50")
     run = trace("swapped_while_read")
     assert "other" not in run.reads
+
+
+@pytest.mark.parametrize("answer", [errno.EPERM, errno.ENOSYS, 0])
+def test_a_filter_around_the_run(shark_run: Trace, world: World, tracee: Compiler, answer: int) -> None:
+    """What a container's filter refuses, or kills for, the recorder's code does not do: here its trap, openat2."""
+    for n in range(12):
+        world.write(f"in{n}")
+    world.shark = (str(tracee("confined")), "437", str(answer), *world.shark)
+    run = shark_run([sys.executable, "-c", "data = [open(f'in{n}').read() for n in range(12)]; open('out', 'w')"])
+    assert run.status == 0
+    assert {f"in{n}" for n in range(12)} <= set(run.inputs("out"))
+    assert run.gaps == set()

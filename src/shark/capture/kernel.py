@@ -353,6 +353,13 @@ def take_descriptor(pid: int, fd: int) -> int | None:
 
 # --- the process's own state
 
+
+def vain_call(number: int) -> int:
+    """Make a call with arguments of which none is valid; returns the errno."""
+    nothing = [ctypes.c_long(value) for value in (-1, 0, 0, 0, 0, 0)]
+    return 0 if _syscall(ctypes.c_long(number), *nothing) >= 0 else ctypes.get_errno()
+
+
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_SET_PTRACER = 0x59616D61
 _PR_SET_CHILD_SUBREAPER = 36

@@ -1,0 +1,34 @@
+"""Whether the recorder's code may make its calls here: a filter from outside of the run may answer them.
+
+Of several seccomp filters the strictest answer counts (seccomp(2)), and a refusal is stricter than a stop. So where a
+container or a service manager refuses openat2 or statx, as older ones do, the trap by which the recorder's code calls the
+supervisor would never be seen, or would even kill the program.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from shark.capture import kernel, look
+from shark.recorder import layout
+
+_CALLS = {"open": 2, "madvise": 28, "statx": 332}  # of x86-64
+
+
+def allows_recorder() -> bool:
+    """True unless a filter that this process has inherited, as the command has, answers the recorder's calls itself.
+
+    They are made with arguments that lead to nothing, in a child: there are filters that kill.
+    """
+    if look.figure(look.slurp(b"/proc/self/status"), b"\nSeccomp:") <= 0:
+        return True
+    child = os.fork()
+    if child == 0:
+        try:
+            for number in _CALLS.values():
+                kernel.vain_call(number)
+            os._exit(int(kernel.vain_call(layout.TRAP_CALL) != errno.EINVAL))  # as its size is 0 (openat2(2))
+        finally:
+            os._exit(1)
+    return os.waitpid(child, 0)[1] == 0
