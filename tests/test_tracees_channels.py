@@ -328,6 +328,12 @@ def test_a_file_that_a_thread_still_holds(trace: Callable[..., Run], world: Worl
     assert "source" in run.inputs("out")
 
 
+def test_closed_by_another_thread_after_a_fork(trace: Trace, world: World) -> None:
+    """What a child got is looked at in the child: a thread of its parent may have closed it there meanwhile."""
+    world.write("in", CONTENT)
+    assert "in" in trace("closed_after_fork").inputs("out")
+
+
 def test_what_was_before_shark_is_not_counted(tell: Tell, world: World) -> None:
     """The command may have had children before shark took its place: what those read is none of its own."""
     world.write("large", bytes(1 << 20))

@@ -2,7 +2,8 @@
 
 Closing a descriptor is no traced call. Instead /proc/PID/fd is read at the moments at which it matters:
 
-- at a fork, the parent's: the child begins with the same;
+- at a fork, the parent's: the child begins with the same; if the parent has several threads, which go on meanwhile, also
+  the child's own;
 - after an exec, when what was to be closed by it is closed;
 - when a process opens a file for reading and what it held for writing may be closed: what it writes from now on does
   not go there;
@@ -82,6 +83,16 @@ class Holdings:
         """A child was made (no thread), and begins with what its parent holds."""
         holding = self._look(task)
         if holding is not None:
+            self._s.emit(holding)
+
+    def at_birth(self, task: Task) -> None:
+        """The first thread of a child of a process with several threads, of which no instruction has run yet.
+
+        Its parent's other threads may have closed since the fork, and before `at_fork`, what it has got.
+        """
+        holding = self._look(task)
+        if holding is not None:
+            task.process.holds.base = frozenset(held.key for held in task.process.holds.held)
             self._s.emit(holding)
 
     def at_exec_entry(self, process: Process) -> None:

@@ -115,6 +115,8 @@ class Lives:
         self._tasks[child] = Task(child, process, task)
         if flags & _CLONE_NEWNS:
             look.refresh_view(process, child, s.own_namespace)
+        if process.started and len(task.process.tids) > 1 and not flags & (_CLONE_VM | _CLONE_FILES):
+            self._holdings.at_birth(self._tasks[child])
         first = self._early.pop(child, None)
         ended = self._ended_early.pop(child, None)
         if task.restore is not None:
