@@ -3,7 +3,7 @@
 UNIX sockets: the kernel tells the peer of one by its inode (sock_diag(7)). Before it is accepted a connection's other
 end has none, so it is asked for at the accept; if the client has closed its own by then, that has none any more, and it
 may have been any of those that were not accepted yet. TCP: local and remote address of one end are remote and local
-address of the other, in one network namespace.
+address of the other; those of the machine itself (127.0.0.1) are others in each network namespace.
 
 Datagrams name their receiver one by one, in memory: once a process of the run has an address for them, all that have a
 socket of that kind may have sent to it, or been answered.
@@ -132,6 +132,8 @@ class Meeting:
                 yield each, kind + _DATAGRAMS
 
     def _meet(self, network: bytes, local: Address, remote: Address, key: bytes) -> Iterator[Pair]:
+        if not _is_own(local[0]):
+            network = b""  # a connection may lead from one namespace to another, as between containers
         other = self._tcp.pop((network, remote, local), None)
         if other is not None:
             yield key, other
@@ -153,6 +155,11 @@ def _peer_in(answer: bytes) -> bytes:
             return b"socket:[%d]" % inode if inode else b""
         at += -(-size // 4) * 4
     return b""
+
+
+def _is_own(host: str) -> bool:
+    """Whether an address is that of the machine itself in whichever network namespace."""
+    return host.startswith("127.") or host == "::1"
 
 
 def _network(pid: int) -> bytes:

@@ -184,3 +184,15 @@ def test_askers_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     found = Meeting()
     pairs = [list(found.made(b"socket:[%d]" % n, b"udp:")) for n in range(3)]
     assert pairs == [[], [], [(b"socket:[0]", b"udp:datagrams")]]
+
+
+def test_a_connection_between_network_namespaces() -> None:
+    """Addresses tell which two ends are one, wherever these are; but what each namespace has for itself does not."""
+    one, other = ("10.9.9.1", 5000), ("10.9.9.2", 4000)
+    own, its = ("127.0.0.1", 5000), ("127.0.0.1", 4000)
+    found = Meeting()
+    assert list(found._meet(b"net:[1]", one, other, b"server")) == []
+    assert list(found._meet(b"net:[2]", other, one, b"client")) == [(b"client", b"server")]
+    assert list(found._meet(b"net:[1]", own, its, b"here")) == []
+    assert list(found._meet(b"net:[2]", its, own, b"there")) == []
+    assert list(found._meet(b"net:[1]", its, own, b"also here")) == [(b"also here", b"here")]
