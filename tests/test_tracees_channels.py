@@ -334,6 +334,15 @@ def test_closed_by_another_thread_after_a_fork(trace: Trace, world: World) -> No
     assert "in" in trace("closed_after_fork").inputs("out")
 
 
+@pytest.mark.parametrize("where", ["{}", "({}; :)"])
+def test_a_shell_that_maps_files(shark_run: Callable[..., Run], world: World, where: str) -> None:
+    """What zsh reads with its module mapfile no counter shows."""
+    need("zsh")
+    world.write("in", CONTENT)
+    run = shark_run(["zsh", "-fc", "zmodload zsh/mapfile; " + where.format("x=$mapfile[in]; print $x > out")])
+    assert "in" in run.inputs("out")
+
+
 def test_what_was_before_shark_is_not_counted(tell: Tell, world: World) -> None:
     """The command may have had children before shark took its place: what those read is none of its own."""
     world.write("large", bytes(1 << 20))

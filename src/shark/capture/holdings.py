@@ -42,6 +42,9 @@ longer looked at one by one."""
 
 _SHELLS: Final = frozenset(b"sh dash bash ash busybox ksh mksh zsh".split())
 
+_MAPPER: Final = b"/zsh/mapfile.so"
+"""The module with which a shell maps files, and so reads them without a count (zshmodules(1))."""
+
 _SEMAPHORE: Final = 32
 """Bytes of the C library's sem_t, at most."""
 
@@ -131,7 +134,7 @@ class Holdings:
                 self._s.emit(holding)
             holds.base |= {held.key for held in holds.held}
 
-    def at_read(self, task: Task, fd: int, begin: int, stat: Stat) -> Holding | None:
+    def at_read(self, task: Task, fd: int, begin: int, path: bytes, stat: Stat) -> Holding | None:
         """A file was opened for reading, as descriptor `fd`: what to tell if something held for writing was closed.
 
         `begin - 1` is a moment before the call: nothing of the file can have been read then, or before this one. A
@@ -143,6 +146,8 @@ class Holdings:
         if stat.regular:
             process.holds.read.add(stat.id[:2])
         if process.holds.shell:
+            if path.endswith(_MAPPER):
+                process.holds.uncounted = True
             return self._look(task, moment=begin - 1)
         return self._closed(task, fd, begin) if process.holds.writing else None
 

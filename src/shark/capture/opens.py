@@ -101,7 +101,7 @@ def _finish_read(dirfd: int, name: bytes, begin: int, s: Supervisor, task: Task,
         return None
     used = s.places.used(task, dirfd, name)
     file = s.places.settled(process, path, used, stat)
-    holding = s.holdings.at_read(task, result, begin, stat)
+    holding = s.holdings.at_read(task, result, begin, path, stat)
     held = None if stat.regular else s.holdings.opened(task, result, path, stat, READ)
     end = s.tick()
 

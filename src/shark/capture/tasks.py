@@ -70,7 +70,8 @@ class Holds:
         self.read: set[tuple[int, int]] = set()  # device and inode of the files that it opened for reading
         self.shell: bool = parent is not None and parent.shell
         self.base = frozenset(held.key for held in self.held)  # the keys of what it did not make itself
-        self.uncounted = False  # its counters do not tell all
+        # Its counters do not tell all. A shell that has learned to read without them passes that on.
+        self.uncounted: bool = parent is not None and parent.shell and parent.uncounted
         self.excluded = 0, 0  # bytes read and written in its name that are not its own doing
         self.before_exec: tuple[int, int] | None = None
         self.told = 0, 0  # the counters at the last telling
