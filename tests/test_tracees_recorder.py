@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import pytest
 
-from harness import Compiler, Run, World, need_root
+from harness import NOT_HERE, Compiler, Run, World, need_root
 
 Trace = Callable[..., Run]
 
@@ -347,3 +347,14 @@ def test_a_filter_around_the_run(shark_run: Trace, world: World, tracee: Compile
     assert run.status == 0
     assert {f"in{n}" for n in range(12)} <= set(run.inputs("out"))
     assert run.gaps == set()
+
+
+def test_a_fuse_daemon_while_an_open_waits(trace: Trace, world: World) -> None:
+    """No process is hot any more once there may be a FUSE daemon; what one was waiting for then is seen all the same."""
+    need_root()
+    world.write("in")
+    world.write("source", "the source\n")
+    run = trace("fuse_meanwhile", status=None)
+    if run.status == NOT_HERE or not (world.work / "out").stat().st_size:
+        pytest.skip("no /dev/fuse")
+    assert "source" in run.inputs("out")

@@ -329,7 +329,8 @@ class Supervisor:
         registers = info[3:]
         if condition is not None and not condition.holds(registers):
             return True
-        if self.tiering is not None and self._is_recorded(task, decode, info):
+        # Without tiering, as there is a FUSE daemon, what hot processes were in the middle of is still to be told.
+        if (self.tiering is not None or self.recorder is not None) and self._is_recorded(task, decode, info):
             return True
         if self.fuse and decode not in IN_LOOP:
             self.hold(task, lambda: decode(self, task, arguments(registers)), self.entered)
@@ -345,15 +346,17 @@ class Supervisor:
                 self.recorder.forget(names=True, directories=decode is others.enter_view)
             task.spares = decode in names.MAKING
             return False
-        if info[1] != AUDIT_X86_64 or task.process.full:
+        if info[1] != AUDIT_X86_64:
+            return False
+        if decode is opens.enter_open2 and info[3] == TRAP_MAGIC and task.process.hot and self.recorder is not None:
+            self.recorder.trapped(task, info[5])
+            return True
+        if task.process.full:
             return False
         if decode is opens.enter_open:
             flags = info[5] if info[2] & ~X32_BIT == OPENAT else info[4]
             task.only_reads = not flags & opens.CHANGING
             return task.only_reads and self.tiering is not None and self.tiering.is_taken(task)
-        if decode is opens.enter_open2 and info[3] == TRAP_MAGIC and task.process.hot and self.recorder is not None:
-            self.recorder.trapped(task, info[5])
-            return True
         return False
 
     def _at_signal(self, tid: int, status: int) -> None:
