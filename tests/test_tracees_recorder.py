@@ -358,3 +358,10 @@ def test_a_fuse_daemon_while_an_open_waits(trace: Trace, world: World) -> None:
     if run.status == NOT_HERE or not (world.work / "out").stat().st_size:
         pytest.skip("no /dev/fuse")
     assert "source" in run.inputs("out")
+
+
+def test_confined_while_an_open_waits(trace: Trace, world: World) -> None:
+    """A thread that waits in the recorder's code is taken out of it before a filter could punish what that does next."""
+    world.write("in")
+    world.write("source", "the source\n")
+    assert "source" in trace("confined_while_opening", timeout=20).inputs("out")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from shark.capture.supervisor import Supervisor
 
-_NEW_LISTENER = 8  # SECCOMP_FILTER_FLAG_NEW_LISTENER
+_ALL_THREADS, _NEW_LISTENER = 1, 8  # SECCOMP_FILTER_FLAG_TSYNC, SECCOMP_FILTER_FLAG_NEW_LISTENER
 
 CLONE_UNTRACED = 0x00800000
 _SOL_SOCKET, _SCM_RIGHTS = 1, 1
@@ -193,6 +193,8 @@ def enter_own_filter(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | 
     if a[1] & _NEW_LISTENER:
         task.process.full = True
     task.process.filtered = task.process.never_hot = True
+    if a[1] & _ALL_THREADS and s.recorder is not None and not s.fuse:
+        s.recorder.clear(task)
     return None
 
 

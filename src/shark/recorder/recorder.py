@@ -37,6 +37,9 @@ _ALL: Final = 0x7FFFFFFF
 _TURNS: Final = 64
 """At each such reading it is asked whether the ring was damaged."""
 
+_LONG: Final = 0.5
+"""Seconds in which all threads of a process must stop where it is a matter of life and death."""
+
 _FAULTS: Final = (signal.SIGSEGV, signal.SIGBUS)
 
 
@@ -431,6 +434,22 @@ class Recorder:
             self._finish(task, repaired.untold, repaired.name)
         own_fault = number in _FAULTS and self._is_fault(task.tid)
         return 0 if own_fault else number
+
+    def clear(self, task: Task) -> None:
+        """A thread is about to confine all others: none may be in the recorder's code then, whose calls may be punished.
+
+        Who waits there for an open to succeed makes it anew, plainly.
+        """
+        process = task.process
+        if not isinstance(process.hot, Space) or len(process.tids) < 2:  # noqa: PLR2004
+            return
+        try:
+            self.refresh(process)  # nobody enters it any more
+            self._siblings.stopped(task, _LONG)
+            for other in self._siblings.standing():
+                self.on_signal(other, 0)
+        finally:
+            self._siblings.go()
 
     def _is_fault(self, tid: int) -> bool:
         """Whether the kernel sent the signal because of an instruction: then it was one of the recorder's.

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from shark.capture.supervisor import Supervisor
 
+_STOPPED: Final = 0x7F
+"""The lower half of the wait status of a thread that stands still."""
+
 _PATIENCE: Final = 0.001
 """Seconds in which all threads of a process must stop when its code is to be changed."""
 
@@ -25,12 +28,12 @@ class Siblings:
         self._s = supervisor
         self._deferred: list[tuple[int, int]] = []
 
-    def stopped(self, task: Task) -> bool:
+    def stopped(self, task: Task, patience: float = _PATIENCE) -> bool:
         """Stop all other threads of a process for a moment, and see whether they have: `go` lets them go on."""
         tasks = self._s.tree.tasks
         siblings = [tasks[tid] for tid in task.process.tids if tid != task.tid and tid in tasks]
         others = [other.tid for other in siblings if not other.held]  # those stand still already
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + patience
         for tid in others:
             try:
                 kernel.request(kernel.PTRACE_INTERRUPT, tid)
@@ -42,6 +45,11 @@ class Siblings:
                 return False
             self._deferred.append((tid, status))
         return True
+
+    def standing(self) -> list[Task]:
+        """Those of them that are alive and stand still."""
+        tasks = self._s.tree.tasks
+        return [tasks[tid] for tid, status in self._deferred if tid in tasks and status & 0xFF == _STOPPED]
 
     def go(self) -> None:
         """Deal with what has been deferred; threads that were stopped go on."""

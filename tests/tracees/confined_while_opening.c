@@ -1,0 +1,46 @@
+/* While the main thread waits in the open of a FIFO, another one confines all of them to what the program does itself: no
+   statx, no openat2. A child then writes `source` into the FIFO. */
+#include "tracee.h"
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+
+static int ends[2];
+
+static void *confine(void *unused)
+{
+	struct sock_filter code[] = {
+	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_statx, 1, 0),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 437, 0, 1),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {5, code};
+	usleep(200000); /* nothing tells that the other one waits there */
+	MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	MUST(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program));
+	MUST(write(ends[1], "x", 1));
+	return NULL;
+}
+
+int main(void)
+{
+	char one;
+	pthread_t thread;
+	MUST(pipe(ends));
+	MUST(mkfifo("fifo", 0600));
+	for (int n = 0; n < 10; n++)
+		MUST(close(MUST(open("in", O_RDONLY))));
+	if (MUST(fork()) == 0) {
+		MUST(read(ends[0], &one, 1));
+		copy("source", "fifo");
+		_exit(0);
+	}
+	if (pthread_create(&thread, NULL, confine, NULL))
+		die("pthread_create");
+	copy("fifo", "out");
+	return 0;
+}
