@@ -328,7 +328,7 @@ def test_a_file_that_a_thread_still_holds(trace: Callable[..., Run], world: Worl
     assert "source" in run.inputs("out")
 
 
-def test_closed_by_another_thread_after_a_fork(trace: Trace, world: World) -> None:
+def test_closed_by_another_thread_after_a_fork(trace: Callable[..., Run], world: World) -> None:
     """What a child got is looked at in the child: a thread of its parent may have closed it there meanwhile."""
     world.write("in", CONTENT)
     assert "in" in trace("closed_after_fork").inputs("out")

@@ -350,7 +350,7 @@ def test_a_filter_around_the_run(shark_run: Trace, world: World, tracee: Compile
 
 
 def test_a_fuse_daemon_while_an_open_waits(trace: Trace, world: World) -> None:
-    """No process is hot any more once there may be a FUSE daemon; what one was waiting for then is seen all the same."""
+    """No process is hot any more once there may be a FUSE daemon; what one waited for then is seen all the same."""
     need_root()
     world.write("in")
     world.write("source", "the source\n")
@@ -361,7 +361,7 @@ def test_a_fuse_daemon_while_an_open_waits(trace: Trace, world: World) -> None:
 
 
 def test_confined_while_an_open_waits(trace: Trace, world: World) -> None:
-    """A thread that waits in the recorder's code is taken out of it before a filter could punish what that does next."""
+    """A thread that waits in the recorder's code is taken out of it before a filter can punish what that does next."""
     world.write("in")
     world.write("source", "the source\n")
     assert "source" in trace("confined_while_opening", timeout=20).inputs("out")

@@ -2,8 +2,8 @@
 
 Closing a descriptor is no traced call. Instead /proc/PID/fd is read at the moments at which it matters:
 
-- at a fork, the parent's: the child begins with the same; if the parent has several threads, which go on meanwhile, also
-  the child's own;
+- at a fork, the parent's: the child begins with the same; if the parent has several threads, which go on meanwhile,
+  also the child's own;
 - after an exec, when what was to be closed by it is closed;
 - when a process opens a file for reading and what it held for writing may be closed: what it writes from now on does
   not go there;

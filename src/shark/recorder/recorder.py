@@ -436,12 +436,12 @@ class Recorder:
         return 0 if own_fault else number
 
     def clear(self, task: Task) -> None:
-        """A thread is about to confine all others: none may be in the recorder's code then, whose calls may be punished.
+        """A thread is about to confine all others: none may be in the recorder's code then, whose calls it may punish.
 
         Who waits there for an open to succeed makes it anew, plainly.
         """
         process = task.process
-        if not isinstance(process.hot, Space) or len(process.tids) < 2:  # noqa: PLR2004
+        if not isinstance(process.hot, Space) or len(process.tids) < 2:
             return
         try:
             self.refresh(process)  # nobody enters it any more

@@ -94,11 +94,10 @@ class Tiering:
         from shark.recorder import native
         from shark.recorder.recorder import Recorder
         from shark.recorder.ring import Ring
-        from shark.recorder.sandbox import allows_recorder
+        from shark.recorder.sandbox import require_its_calls
 
         try:
-            if not allows_recorder():
-                raise OSError("a seccomp filter from outside of the run answers calls that the recorder makes")
+            require_its_calls()
             library = native.load()
             ring = Ring(library, self._where(), self._s.tick())
         except OSError as problem:
