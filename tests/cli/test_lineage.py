@@ -299,6 +299,35 @@ def test_a_file_that_is_gone_or_changed(chain: Shark):
     assert found.nodes[found.document["roots"][0]]["state"] == "modified"
 
 
+def test_impact_of_an_output_that_was_edited_and_then_used(shark: Shark):
+    """The manifest on it is about what it was; the run that used it had what it is."""
+    (shark.work / "a").write_text("raw\n")
+    shark.run("sh", "-c", "cat a > b")
+    with (shark.work / "b").open("a") as file:
+        file.write("by hand\n")
+    shark.run("sh", "-c", "cat b > c")
+    assert down(shark, "b").flow == {("b", "input", "<sh>"), ("<sh>", "output", "c")}
+    with (shark.work / "b").open("a") as file:
+        file.write("by hand again\n")
+    assert down(shark, "b").flow == {("b", "input", "<sh>"), ("<sh>", "output", "c")}
+
+
+@pytest.mark.parametrize("put", ["cp", "mv"])
+@pytest.mark.parametrize("was_used", [True, False])
+def test_impact_of_a_file_that_was_replaced_by_a_known_one(shark: Shark, put: str, was_used: bool):
+    """What was made from its earlier content stays told, whatever is known of the bytes that are there now."""
+    (shark.work / "data").write_text("first\n")
+    (shark.work / "source").write_text("second\n")
+    shark.run("sh", "-c", "cat data > from-first")
+    shark.run("sh", "-c", "cat source > other")
+    if was_used:
+        shark.run("sh", "-c", "cat other > from-other")
+    subprocess.run([put, "other", "data"], cwd=shark.work, check=True)
+    flow = down(shark, "data").flow
+    assert ("<sh>", "output", "from-first") in flow
+    assert (("<sh>", "output", "from-other") in flow) == was_used
+
+
 def test_directories(chain: Shark):
     """All files below, each a root."""
     found = up(chain, ".", status=1)  # of raw.csv nothing is known

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from shark.ancestry.values import About, Content, Maker, Making, Source, Unknown
+from shark.ancestry.values import EMPTY, About, Content, Maker, Making, Source, Unknown
 from shark.errors import NotFound
 from shark.listed import command
 from shark.store import edges
@@ -69,6 +69,17 @@ class Recorded:
     def other_paths(self, content: Content) -> tuple[list[bytes], int]:
         """Give the other paths at which runs used the same bytes, and how many there are."""
         return edges.same_bytes(self.index, content.path, content.sha256)
+
+    def is_used(self, content: Content) -> bool:
+        """Tell whether a run used a content at its path; or the same bytes elsewhere, after they were made here."""
+        if self.first_use(content):
+            return True
+        if content.sha256 in ("", EMPTY):
+            return False
+        made, _ = self.makers(content.path, content.sha256)
+        since = min((run for run, there in made if there.path == content.path), default="")
+        others = [content._replace(path=path) for path in self.other_paths(content)[0]]
+        return any(use.about.run > since for other in others for use in self.uses(other))
 
     def making(self, maker: Maker) -> Making | Unknown:
         """Give from what a run made a content."""

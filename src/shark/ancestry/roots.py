@@ -36,14 +36,14 @@ def roots(paths: Sequence[bytes], known: Known, store: Store, environ: Mapping[s
     """Give the contents of all files that `paths` name; of a directory, of all below it.
 
     A file that is gone, but is known to the store, has the contents that it had, and so has, where it is asked by whom
-    files were `used`, one whose present content nobody used. Raises NotFound for a path that is neither.
+    files were `used`, one whose present content no run used or made there. Raises NotFound for a path that is neither.
     """
     found: list[Root] = []
     there = [path for path in paths if os.path.lexists(path)]
     answers = iter(lookup.answers(there, store, environ, digests=used))
     for answer in answers:
         root = _present(answer, known)
-        found += _earlier(root, known) if used else [root]
+        found += _used(root, answer, known) if used else [root]
     for path in paths:
         if path not in there:
             found += _gone(path, known)
@@ -64,15 +64,30 @@ def _present(answer: lookup.Answer, known: Known) -> Root:
     return Root(Source(made, answer.size), at, answer.state)
 
 
-def _earlier(root: Root, known: Known) -> Iterator[Root]:
-    """The root, or the earlier contents of its file, if the present one is not known to have been used or made."""
+def _used(root: Root, answer: lookup.Answer, known: Known) -> Iterator[Root]:
+    """The contents of a file that is there of which runs may have made something: the present one, if it was used or
+    made at this place; of a file that was changed since, also those that it had before.
+
+    The root alone if nothing is known of what it had, and nothing was made from any of it.
+    """
     content = root.source.content
-    contents = [] if root.state in ("current", "modified") else known.recorded.contents_at(content.path)
-    if content in contents or not contents or known.recorded.other_paths(content)[1]:
-        yield root
-        return
-    for earlier in contents:
-        yield Root(Source(earlier), root.at, "modified", _CHANGED)
+    here = known.recorded.contents_at(root.at)
+    now = Content(root.at, answer.sha256)
+    is_known = bool(now.sha256) and now in here
+    contents = [now, *([content] if root.state == "modified" else [])] if is_known else [content, *here]
+    if is_known and content.sha256 == now.sha256:
+        contents = [content]  # by the manifest it carries, perhaps at the place where it was made
+    contents = list(dict.fromkeys(contents))
+    used = [each for each in contents if known.recorded.is_used(each)] if len(contents) > 1 else contents
+    if not used:
+        used = here if here and root.state == "unknown" else [content]
+    for each in used:
+        if each == content:
+            yield root
+        elif each == now:
+            yield Root(Source(now, answer.size), root.at, "unknown")
+        else:
+            yield Root(Source(each), root.at, "modified", _CHANGED)
 
 
 def _gone(path: bytes, known: Known) -> Iterator[Root]:
