@@ -40,9 +40,10 @@ def reduced(graph: Graph, detail: Detail) -> Graph:
     edges = [edge for edge in graph["edges"] if edge["kind"] != "start" and {edge["from"], edge["to"]} <= shown]
     edges += _starts(graph, shown, edges)
     joined = {end for edge in edges for end in (edge["from"], edge["to"])} or shown
-    nodes = [node for node in graph["nodes"] if node["id"] in shown & joined]
+    kept = shown & joined
+    nodes = [node for node in graph["nodes"] if node["id"] in kept]
     if packages is not None:
-        added = list(packages.edges(shown & joined))
+        added = list(packages.edges(kept))
         used = {edge["from"] for edge in added}
         nodes += [node for node in packages.nodes if node["id"] in used]
         edges += added
