@@ -105,7 +105,10 @@ class Lives:
             process.holds.uncounted = True  # what threads that have ended read is not told apart from others
         else:
             if task.process.started:
-                self._holdings.at_fork(task)
+                try:
+                    self._holdings.at_fork(task)
+                except Exception as problem:  # noqa: BLE001  the child would be held for ever
+                    s.note_fault(task, problem)
             process = self._new_process(task.process, child, flags)
             task.process.forked = True
             if flags & _CLONE_FILES:
