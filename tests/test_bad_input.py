@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -314,3 +315,24 @@ def test_a_path_that_the_kernel_does_not_tell(shark_run: Callable[..., Run], wor
     details = [gap["detail"] for gap in run.record["coverage"]["gaps"]]
     assert any("over 4095 bytes" in detail for detail in details), details
     assert not any("fault" in detail for detail in details), details
+
+
+FAULTY = """
+import sys
+from shark.capture.holdings import Holdings
+def at_fork(self, task):
+    raise ValueError("a fault")
+Holdings.at_fork = at_fork
+from shark.__main__ import main
+sys.exit(main())
+"""
+
+
+def test_a_fault_of_shark_at_a_fork(shark_run: Callable[..., Run], world: World) -> None:
+    """The child goes on, and shark says what went wrong."""
+    world.write("in")
+    world.shark = (sys.executable, "-c", FAULTY)
+    run = shark_run(["sh", "-c", "cat in > out; cat out > again"])
+    assert run.status == 0
+    assert b"a fault of shark itself" in run.stderr
+    assert set(run.outputs) == {"out", "again"}

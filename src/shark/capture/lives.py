@@ -89,6 +89,12 @@ class Lives:
             self._enter_child(task, status >> 16)
             self._s.go(task)
 
+    def _look_before_fork(self, task: Task) -> None:
+        try:
+            self._holdings.at_fork(task)
+        except Exception as problem:  # noqa: BLE001  the child would be held for ever
+            self._s.note_fault(task, problem)
+
     def _enter_child(self, task: Task, event: int) -> None:
         try:
             child = kernel.event_message(task.tid, event)
@@ -105,10 +111,7 @@ class Lives:
             process.holds.uncounted = True  # what threads that have ended read is not told apart from others
         else:
             if task.process.started:
-                try:
-                    self._holdings.at_fork(task)
-                except Exception as problem:  # noqa: BLE001  the child would be held for ever
-                    s.note_fault(task, problem)
+                self._look_before_fork(task)
             process = self._new_process(task.process, child, flags)
             task.process.forked = True
             if flags & _CLONE_FILES:
