@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -140,3 +141,31 @@ def test_ten_thousand_outputs(world: World) -> None:
         assert manifest["run"] == run.record["id"]
         assert manifest["output"]["sha256"] == truth[name]
     assert {Path(path).name for path in run.inputs("out/000/0", role="code")} == {"many.py"}
+
+
+@pytest.mark.parametrize(
+    ("begin", "seen"),
+    [
+        ("cat in > out", True),
+        ("cat in >> out", True),
+        ("exec 4> out; cat in >&4", False),  # who can write still, may have written
+        ("exec 4> out; cat in >&4; exec 4>&-", True),
+    ],
+)
+def test_somebody_else_writes_to_an_output_during_the_run(world: World, begin: str, seen: bool) -> None:
+    """What came into an output after all of the run that could write to it had ended is not of the run's making."""
+    world.write("in")
+    for name in ("meet", "go"):
+        os.mkfifo(world.work / name)
+    process = start(world, ["sh", "-c", f"{begin}; /bin/true; echo > meet; read line < go"])
+    (world.work / "meet").read_bytes()
+    with (world.work / "out").open("ab") as out:
+        out.write(b"of somebody else\n")
+    if seen:
+        later = time.time_ns() + 1_000_000_000  # some clocks tick a hundred times a second only
+        os.utime(world.work / "out", ns=(later, later))
+    (world.work / "go").write_bytes(b"on\n")
+    assert finish([process]) == [(0, b"", b"")]
+    gaps = load(world.record_paths()[0])["coverage"]["gaps"]
+    assert [gap["kind"] for gap in gaps] == (["changed-outside"] if seen else [])
+    assert all(gap["detail"].startswith(f"{world.work / 'out'}: written to by someone outside") for gap in gaps)

@@ -200,10 +200,20 @@ def _find_out(
         else:
             facts.unhashed[n] = found.why
     findings.digests_are_known()
+    facts.own_devices = _own_devices(findings)
     facts.input_runs = makers(list(_given(plan, model, facts)), store, os.environ)
     if gatherer is not None:
         circumstances.take(gatherer, facts, model, findings, store)
     return hashed, findings
+
+
+def _own_devices(findings: Findings) -> set[int]:
+    """The devices of what the run may have made that have this machine's clock: others, of servers, have their own."""
+    from shark.content.filesystems import is_own
+
+    stats = findings.facts.stats
+    made = {stat.id.dev: file.path for file in findings.changed if (stat := stats.get(file.n)) is not None}
+    return {device for device, path in made.items() if is_own(path)}
 
 
 def _look_at(questions: Sequence[Question], facts: Facts) -> dict[bytes, hashing.Seen]:

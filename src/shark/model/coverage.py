@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from shark.model.facts import text
 from shark.model.findings import Findings
+from shark.model.lateness import written_late
 from shark.model.manifest import input_versions
 from shark.model.scope import Scope
 from shark.tuples import TYPE_CHECKING
@@ -74,6 +75,8 @@ def _of_files(findings: Findings, scope: Scope, record: RunRecord) -> Iterator[G
     reasons.update(_vanished(findings, scope))
     if hidden := _hidden(findings, scope):
         reasons["unreadable", "open for writing, where shark is not allowed to look"] = hidden
+    if late := [text(file.path) for file in written_late(findings, record) if not findings.header.ignored(file.path)]:
+        reasons["changed-outside", "written to by someone outside, after all of the run that had it open"] = late
     for (kind, why), paths in reasons.items():
         yield from _grouped(kind, why, paths)
 

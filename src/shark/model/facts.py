@@ -55,14 +55,26 @@ class Facts:
     """What the application found out about the world after the run.
 
     `stats`: by file number, None for a file that is gone; a number that is not in it was not looked at. `owners`: by
-    path. `hidden`: numbers of files that shark may not even look for. `digests`: sha256 of the final content by file
+    path. `hidden`: numbers of files that shark may not even look for. `own_devices`: numbers of devices
+    whose files have their times from this machine's clock. `digests`: sha256 of the final content by file
     number; `unhashed`: why there is none. `input_runs`: ids of the
     runs that made this input (one: certain; several: candidates). `context`: the record's sections `git, host,
     container, scheduler, ci, env` as they shall stand in it. `gaps`: further ones that only the application knows.
     `seconds`: the command's duration by the monotonic clock, None where only the wall clock is known.
     """
 
-    __slots__ = ("context", "digests", "gaps", "hidden", "input_runs", "owners", "seconds", "stats", "unhashed")
+    __slots__ = (
+        "context",
+        "digests",
+        "gaps",
+        "hidden",
+        "input_runs",
+        "own_devices",
+        "owners",
+        "seconds",
+        "stats",
+        "unhashed",
+    )
 
     def __init__(
         self, *, context: Mapping[str, Any] | None = None, gaps: Iterable[Gap] = (), seconds: float | None = None
@@ -70,6 +82,7 @@ class Facts:
         self.stats: dict[int, Stat | None] = {}
         self.owners: dict[bytes, Owner] = {}
         self.hidden: set[int] = set()
+        self.own_devices: set[int] = set()
         self.digests: dict[int, str] = {}
         self.unhashed: dict[int, str] = {}
         self.input_runs: dict[int, list[str]] = {}

@@ -35,12 +35,22 @@ def last_writers(record: RunRecord) -> Callable[[OutputEntry], ImageRef | None]:
     return writer
 
 
+def last_holds(record: RunRecord) -> dict[int, float]:
+    """By the number of an output: until when, in the order of the run, something had it open for writing, at most.
+
+    Those that were open to the last, or of which it is not known, are left out.
+    """
+    if record.get("flow") != "output":
+        return {}
+    return {file: end for file, (end, _) in _Last(record).ends.items() if end != _NEVER}
+
+
 class _Last:
     """By the number of the file: the last to hold it for writing."""
 
     def __init__(self, record: RunRecord) -> None:
         self._processes: dict[int, ProcessEntry] = {process["n"]: process for process in record["processes"]}
-        self._ends: dict[int, tuple[float, int]] = {}
+        self.ends: dict[int, tuple[float, int]] = {}
         self.found: dict[int, ImageRef] = {}
         files = {
             entry["n"]: entry["file"] for entry in record["channels"] if entry["kind"] == "file" and "file" in entry
@@ -70,8 +80,8 @@ class _Last:
         if edge["process"] not in self._processes:
             return
         time = (end, edge["order"][0])
-        if file not in self._ends or time > self._ends[file]:
-            self._ends[file] = time
+        if file not in self.ends or time > self.ends[file]:
+            self.ends[file] = time
             self.found[file] = {"process": edge["process"], "image": self._image(edge["process"], end)}
 
     def _image(self, number: int, end: float) -> int:
