@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +235,68 @@ def test_a_store_that_cannot_be_written(world: World, mode: str) -> None:
     assert os.fsencode(kept[0].parents[4]) in run.stderr
     assert run.manifest("out")["output"]["sha256"] == digest(CONTENT)
     shutil.rmtree(kept[0].parents[4])
+
+
+# A command that has closed its standard error by its end, as all of GNU's do that end by close_stdout
+
+CLOSES = "cat in > out; exec 2>&-; exit 3"
+
+
+@pytest.fixture
+def hindered(world: World) -> Iterator[World]:
+    """With an input, and with something where its output's sidecar would be, which is a warning."""
+    world.write("in", CONTENT)
+    (world.work / ".out.shark").mkdir()
+    yield world
+    (world.work / ".out.shark").rmdir()
+
+
+def test_a_warning_to_a_file_that_the_command_has_closed(hindered: World, mode: str) -> None:
+    """A file has no reader who waits for its end: it is kept. What stands behind the command's own words, in order."""
+    with open(hindered.work / "log", "wb") as log:
+        script = f"echo first >&2; {CLOSES}"
+        run = hindered.run(["sh", "-c", script], "--attach", "sidecar", mode=mode, stderr=log)
+    assert run.status == 3
+    first, rest = (hindered.work / "log").read_text().split("\n", 1)
+    assert first == "first"
+    assert re.fullmatch(r"shark: warning: no manifest on .*/out: .*\n", rest)
+
+
+def test_a_warning_to_a_pipe_that_the_command_has_closed(hindered: World, mode: str) -> None:
+    """Whoever started shark has it still, and lends it for a line."""
+    command = hindered.command(["sh", "-c", CLOSES], "--attach", "sidecar", mode=mode)
+    done = subprocess.run(
+        ["sh", "-c", '"$@"; echo "status $?" >&2', "sh", *command],
+        cwd=hindered.work, env=hindered.env, capture_output=True, timeout=60,
+    )  # fmt: skip
+    assert re.fullmatch(rb"shark: warning: no manifest on .*/out: .*\nstatus 3\n", done.stderr)
+
+
+def test_a_warning_under_strict_to_a_pipe_that_the_command_has_closed(hindered: World, mode: str) -> None:
+    """The exit status of shark itself is explained."""
+    run = hindered.run(["sh", "-c", CLOSES.replace("exit 3", "exit 0")], "--attach", "sidecar", "--strict", mode=mode)
+    assert run.status == 125
+    assert re.fullmatch(rb"shark: warning: no manifest on .*/out: .*\n", run.stderr)
+
+
+def test_a_warning_by_another_descriptor_of_the_command(hindered: World, mode: str) -> None:
+    """Its standard output was the same pipe, and is open still."""
+    run = hindered.run(["sh", "-c", CLOSES], "--attach", "sidecar", mode=mode, stderr=subprocess.STDOUT)
+    assert run.status == 3
+    assert re.fullmatch(rb"shark: warning: no manifest on .*/out: .*\n", run.stdout)
+
+
+def test_what_is_known_before_the_command_starts_is_said_then(world: World, mode: str) -> None:
+    """Standard error is shark's own until then; the record is in a temporary store, which is told."""
+    world.write("in", CONTENT)
+    script = f"echo first >&2; {CLOSES}"
+    env = {"SHARK_HOME": "/proc/nowhere", "TMPDIR": str(world.root)}
+    run = world.run(["sh", "-c", script], mode=mode, env=env)
+    assert run.status == 3
+    said = rb"shark: warning: the store /proc/nowhere cannot be written .*: recording in (.*), which may .*\nfirst\n"
+    found = re.fullmatch(said, run.stderr)
+    assert found, run.stderr
+    assert list(Path(os.fsdecode(found[1])).rglob("*.json.gz"))
 
 
 def test_two_runs_write_the_same_file_at_once(world: World, tmp_path: Path, mode: str) -> None:

@@ -10,6 +10,7 @@ import gc
 import os
 import time
 
+from shark.borrowing import parent_of
 from shark.capture import kernel, launcher
 from shark.capture.journal import JournalWriter, line_of
 from shark.capture.lines import Lines
@@ -30,7 +31,7 @@ from shark.tuples import TYPE_CHECKING
 from shark.voice import Voice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from shark.capture.tasks import Process
@@ -58,16 +59,19 @@ def supervise(
     try:
         tracing = Tracing(plan, run, voice, scribe, capturing)
     except Exception as problem:  # noqa: BLE001  whatever it is, the command must be told instead of waiting for ever
+        voice.close()
         link.answer(f"the supervisor could not be prepared: {problem}")
         return
     try:
         tracing.seize(link)
     except kernel.Failed as problem:
         tracing.abandon()
+        voice.close()
         link.answer(_why_not(problem))
         return
     except (EOFError, BrokenPipeError):
         tracing.abandon()
+        voice.close()
         link.answer("the process that makes the record could not be started")
         return
     if front:
@@ -277,11 +281,25 @@ class Tracing:
         self._supervisor.lives.attach(link.target)
         begin = self._supervisor.tick()
         self._supervisor.emit(RunStarted(begin, begin, time.time_ns(), self._run, self._plan.argv, self._plan.cwd))
-        for warning in self._scribe.wait_until_ready():
+        ready = self._scribe.wait_until_ready()
+        for warning in (*self._store.warnings, *ready):
             self._voice.warn(warning)
+        self._store.warnings.clear()
         self._scribe.begin(self._journal_path if self._kept else None, self._store, self._kept_files)
+        self._voice.begin()
+        self._voice.holders = self._holders
         self._clock = time.monotonic()
         link.answer()
+
+    def _holders(self) -> Iterator[int]:
+        """Who may have the standard error that shark was started with: the command, its parent, others of the run."""
+        command = self._supervisor.command.process
+        if command is None:
+            return
+        yield command.pid
+        yield from filter(None, [parent_of(command.pid)])
+        alive = list(self._supervisor.tree.tasks.values())  # at once: the loop may go on meanwhile, in another thread
+        yield from {task.process.pid for task in alive} - {command.pid}
 
     def serve(self, front: Front) -> None:
         """Tell a front process how it went, and let signals that came two ways through once."""
@@ -308,10 +326,10 @@ class Tracing:
                 supervisor.loop.serve_while(self._finish)
             else:
                 self.abandon()
+        self._voice.close()  # before anybody learns of the end, and looks for a lock on it
         if self.front:
             self.front.done()
         supervisor.command.release()
-        self._voice.close()
         if supervisor.tree.alive and self._failed:
             supervisor.loop.run_on()  # there is no record to go on with, but without a tracer they would end
         elif supervisor.tree.alive:

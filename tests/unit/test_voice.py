@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any
 
@@ -114,6 +115,46 @@ def test_another_standard_error_is_not_borrowed(listener: Listener) -> None:
     speaker.warn("early")
     speaker.borrow(os.getpid(), for_long=True)
     assert speaker.descriptors == ()
+
+
+def test_borrowing_for_a_line(listener: Listener) -> None:
+    """Without one of its own, it speaks to that of any holder, at once, and keeps nothing."""
+    speaker = Voice(None, listener.identity, quiet=False, verbose=False)
+    speaker.holders = lambda: [os.getpid()]
+    speaker.warn("late")
+    assert listener.heard() == "shark: warning: late\n"
+    assert speaker.descriptors == ()
+    os.close(listener.writing)
+    assert listener.at_end()
+    speaker.close()
+    speaker.warn("too late")
+
+
+def test_nobody_makes_room(listener: Listener) -> None:
+    """A pipe that is full is not waited for: the command might be waiting for us. Said is it when there is room."""
+    os.set_blocking(listener.writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(listener.writing, b"." * 4096)
+    speaker = Voice(None, listener.identity, quiet=False, verbose=False)
+    speaker.holders = lambda: [os.getpid()]
+    speaker.warn("one")
+    while listener.heard().startswith("."):
+        pass
+    speaker.warn("two")
+    os.close(listener.writing)
+    assert listener.heard() == "shark: warning: one\nshark: warning: two\n"
+
+
+def test_a_pipe_is_kept_until_the_command_begins(listener: Listener) -> None:
+    """Then the command has it, and a reader waits for the end of that."""
+    speaker = Voice(os.dup(listener.writing), listener.identity, quiet=False, verbose=False, lasting=False)
+    os.close(listener.writing)
+    speaker.warn("early")
+    speaker.begin()
+    assert speaker.descriptors == ()
+    assert listener.heard() == "shark: warning: early\n"
+    assert listener.at_end()
 
 
 def test_nobody_listens() -> None:
