@@ -64,6 +64,35 @@ def test_what_cannot_be_written(shark: Shark):
     assert shark("ci", "--summary", "/proc/none/s.md", "--", "false").returncode == 1
 
 
+def test_where_the_record_is(shark: Shark):
+    """What cannot be written leaves the run in the store, under its own id: another may be the last one by now."""
+    done = shark("ci", "--json", "run.json", "--manifests", "/proc/none", "--", "true")
+    said = re.fullmatch(r"shark: cannot write /proc/none: .*\n(.*`shark show (\w+)`\.)\n", done.stderr.decode())
+    assert said, done.stderr
+    assert said[1] == f"The run is in the store: `shark show {said[2]}`."
+    assert shark.json("show", "--json", said[2])["command"]["argv"] == ["true"]
+
+
+def test_where_the_record_is_if_not_in_the_store(shark: Shark):
+    """A temporary store, named by the warning, the summary and the advice alike; the command has closed stderr."""
+    (shark.work / "in").write_text("1\n")
+    places = {"SHARK_HOME": "/proc/nowhere", "TMPDIR": str(shark.root)}
+    command = ["sh", "-c", "cat in > out; exec 2>&-"]
+    done = shark("ci", "--summary", "s.md", "--manifests", "/proc/none", "--", *command, environ=places)
+    assert done.returncode == 2
+    [place] = shark.root.glob("shark-store-*")
+    warned, _, advised = done.stderr.decode().splitlines()
+    assert warned.startswith("shark: warning: the store /proc/nowhere cannot be written")
+    assert f"recording in {place}, which may not last" in warned
+    found = re.fullmatch(
+        rf"The run is in {place}, which may not last: `SHARK_HOME={place} shark show (\w+)`\.", advised
+    )
+    assert found, advised
+    shown = shark("show", "--json", found[1], environ={"SHARK_HOME": str(place)})
+    assert json.loads(shown.stdout)["command"]["argv"] == command
+    assert f"**Not in the store**: the record is in `{place}`" in (shark.work / "s.md").read_text()
+
+
 def test_commands_that_cannot_run(shark: Shark):
     """127 and 126, with what `shark run` says of it and no more."""
     done = shark("ci", "--", "./nowhere")

@@ -126,21 +126,37 @@ def _report(voice: Voice, record: dict[str, Any], summary: str, manifests: str |
 
     every = list(all_manifests(cast("RunRecord", record)))
     cwd = record.get("command", {}).get("cwd", "")
-    if summary:
-        _write(summary, markdown(record, every, cwd).encode("utf-8", "backslashreplace"), append=True)
-    if manifests:
-        _write_manifests(manifests, every)
-    if record_file:
-        _write(record_file, jsontext.dumps(record, indent=True) + b"\n")
+    where, elsewhere = _whereabouts(str(record.get("id", "")))
+    try:
+        if summary:
+            page = markdown(record, every, cwd, elsewhere)
+            _write(summary, page.encode("utf-8", "backslashreplace"), append=True)
+        if manifests:
+            _write_manifests(manifests, every)
+        if record_file:
+            _write(record_file, jsontext.dumps(record, indent=True) + b"\n")
+    except OSError as error:
+        raise SharkError(f"cannot write {error.filename}: {error.strerror}", where) from error
     if voice.verbose:
         voice.warn(f"summary in {summary or 'no file'}, {len(every)} manifests in {manifests or 'no directory'}")
 
 
+def _whereabouts(run: str) -> tuple[str, str]:
+    """Where the record of a run can be found, in a sentence; and the store that has it, if it is not the user's own."""
+    from shark.store.home import Store
+
+    store = Store.open(os.environ, write=False)
+    root = store.place_of(run)
+    if root is None:
+        return "The record of the run is in no store: `shark run` has said why.", ""
+    if root == store.root:
+        return f"The run is in the store: `shark show {run[-8:]}`.", ""
+    elsewhere = os.fsdecode(root)
+    return f"The run is in {elsewhere}, which may not last: `SHARK_HOME={elsewhere} shark show {run[-8:]}`.", elsewhere
+
+
 def _write_manifests(directory: str, every: list[Any]) -> None:
-    try:
-        os.makedirs(directory, exist_ok=True)
-    except OSError as error:
-        raise _cannot_write(directory, error) from error
+    os.makedirs(directory, exist_ok=True)
     for n, manifest in enumerate(every, 1):
         # Numbered, not named after the outputs: artifact stores refuse names with colons, quotes or newlines.
         name = f"{manifest.get('run', 'run')}-{n:04}.json"
@@ -148,13 +164,10 @@ def _write_manifests(directory: str, every: list[Any]) -> None:
 
 
 def _write(path: str, data: bytes, *, append: bool = False) -> None:
+    """Raises OSError, with `path` as its file name."""
     try:
         os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
         with open(path, "ab" if append else "wb") as file:
             file.write(data)
     except OSError as error:
-        raise _cannot_write(path, error) from error
-
-
-def _cannot_write(path: str, error: OSError) -> SharkError:
-    return SharkError(f"cannot write {path}: {error.strerror}", "The run is in the store: `shark show @1`.")
+        raise OSError(error.errno, error.strerror, path) from error

@@ -95,6 +95,13 @@ class Store:
             path = self._rescue(run, data, error)
         return path
 
+    def place_of(self, run: str) -> bytes | None:
+        """The store that has the record of a run, this one or a temporary one that had to do; None if there is none."""
+        for root in (self.root, *places.temporary_directories(self._environ)):
+            if os.path.exists(Store(root).record_path(run)):
+                return root
+        return None
+
     def record_text(self, run: str) -> bytes:
         """Read the JSON text of a run record. Raises NotFound, RecordDamaged, or SharkError if it may not be read."""
         path = self.record_path(run)

@@ -11,6 +11,8 @@ from shark.content.filesystems import on_network
 from shark.errors import EXIT_RUN, SharkError
 from shark.store import files
 
+_TEMPORARY = b"shark-store-"
+
 
 def home(environ: Mapping[str, str]) -> bytes | None:
     """Give the user's home directory; None if they have none (a container with an unknown user id)."""
@@ -90,9 +92,9 @@ def temporary_directory(environ: Mapping[str, str]) -> bytes:
     """Make a private directory for what has no other place. Raises SharkError if there is no room for it anywhere."""
     import tempfile
 
-    for base in (environ.get("TMPDIR"), "/tmp", "/var/tmp", "/dev/shm"):
+    for base in _temporary_bases(environ):
         try:
-            return tempfile.mkdtemp(prefix=b"shark-store-", dir=os.fsencode(base or "/tmp"))
+            return tempfile.mkdtemp(prefix=_TEMPORARY, dir=base)
         except OSError:
             continue
     raise SharkError(
@@ -100,6 +102,17 @@ def temporary_directory(environ: Mapping[str, str]) -> bytes:
         "Set SHARK_HOME (or TMPDIR) to a directory that you can write.",
         EXIT_RUN,
     )
+
+
+def temporary_directories(environ: Mapping[str, str]) -> Iterator[bytes]:
+    """Iterate over the directories that runs of this environment have been given by `temporary_directory`."""
+    for base in dict.fromkeys(_temporary_bases(environ)):
+        with contextlib.suppress(OSError):
+            yield from (os.path.join(base, name) for name in os.listdir(base) if name.startswith(_TEMPORARY))
+
+
+def _temporary_bases(environ: Mapping[str, str]) -> list[bytes]:
+    return [os.fsencode(environ.get("TMPDIR") or "/tmp"), b"/tmp", b"/var/tmp", b"/dev/shm"]
 
 
 def _below(environ: Mapping[str, str], variable: str, default: bytes) -> bytes | None:

@@ -13,14 +13,13 @@ ARGUMENTS = 1000
 """So many characters of the command."""
 
 
-def summary(record: Document, manifests: Sequence[Document], cwd: str) -> str:
-    """The summary of a run record and the manifests of its outputs; paths below `cwd` are relative."""
-    return (
-        "\n".join(
-            [*_head(record), *_outputs(record, cwd), *_inputs(manifests, cwd), *_software(record), *_gaps(record)]
-        )
-        + "\n"
-    )
+def summary(record: Document, manifests: Sequence[Document], cwd: str, elsewhere: str = "") -> str:
+    """The summary of a run record and the manifests of its outputs; paths below `cwd` are relative.
+
+    `elsewhere` is the temporary store that has the record, if the user's own could not take it.
+    """
+    lines = [*_head(record), *_place(elsewhere), *_outputs(record, cwd), *_inputs(manifests, cwd)]
+    return "\n".join([*lines, *_software(record), *_gaps(record)]) + "\n"
 
 
 def _head(record: Document) -> Iterator[str]:
@@ -39,6 +38,12 @@ def _head(record: Document) -> Iterator[str]:
     ]
     yield ", ".join(part for part in [*parts, *commits] if part)
     yield ""
+
+
+def _place(elsewhere: str) -> Iterator[str]:
+    if elsewhere:
+        yield f"**Not in the store**: the record is in {_code(elsewhere)}, which may not last"
+        yield ""
 
 
 def _dirty(repository: Document) -> str:
