@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import time
 
 from shark.capture import launcher
@@ -19,11 +20,14 @@ from shark.store.ids import is_run_id, uuid7
 from shark.tuples import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import Final, NoReturn
 
     from shark.plan import Plan
 
 RUN_ID_VARIABLE = "SHARK_RUN_ID"
+
+_DESCRIPTORS: Final = 24
+"""So many a process of shark must be able to open: 16 were enough for whole records of small runs, 12 for none."""
 
 
 def start(plan: Plan) -> NoReturn:
@@ -47,6 +51,8 @@ def start(plan: Plan) -> NoReturn:
         parent = ""  # somebody else's variable of this name
     environ[RUN_ID_VARIABLE.encode()] = run.encode()
     within = _tracer_pid() > 0
+    if not within:
+        check_descriptors()
     around = None
     if plan.extras is not None:
         from shark.around import Around
@@ -139,6 +145,19 @@ def check_json(path: str) -> None:
     if path and (os.path.isdir(path) or not os.path.isdir(directory)):
         what = f"{path} is a directory" if os.path.isdir(path) else f"there is no directory {directory}"
         raise SharkError(f"--json: {what}", "Say a file that can be written.", EXIT_RUN)
+
+
+def check_descriptors() -> None:
+    """See that the supervisor and the scribe, who raise the limit as far as they may, can open what they need: else the
+    record would be lost at the end, or have holes. Raises SharkError.
+    """
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if 0 <= hard < _DESCRIPTORS:  # no limit at all is -1
+        raise SharkError(
+            f"too few files may be open at once: {hard}, and shark needs {_DESCRIPTORS}",
+            "`ulimit -Hn` tells the limit, which only root can raise.",
+            EXIT_RUN,
+        )
 
 
 def check_kernel() -> None:
