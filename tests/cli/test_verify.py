@@ -68,6 +68,22 @@ def test_of_what_no_digest_was_recorded(shark: Shark) -> None:
     assert said(shark, "status", status=0) == "? no outputs to compare; 1 of which it cannot be told\n"
 
 
+def test_an_input_that_was_changed_during_the_run(shark: Shark) -> None:
+    """There is no digest of what was read; that the size is the same proves nothing, and the time is another."""
+    (shark.work / "in").write_text("old\n")
+    shark.run("sh", "-c", "cat in > out; sleep 0.1; echo new > in", options=("--hash", "off"))
+    assert "in not compared (no digest was recorded: its size and time are the same)" in said(
+        shark, "verify", "-v", "out", status=0
+    )
+    (shark.work / "in").write_text("odd\n")
+    done = shark("verify", "out")
+    assert (done.returncode, done.stdout.decode()[:16]) == (2, "? out  unknown  ")
+    assert b"/in, and the time has changed" in done.stdout
+    assert b"See the gaps in `shark show " in done.stderr
+    text = said(shark, "status", "out", status=0)
+    assert text.startswith("? out  maybe-stale  in has another time, and no digest of it was recorded\n")
+
+
 def test_trouble(chain: Shark) -> None:
     """What is not there, and no directory or regular file, is told; the others are compared nevertheless."""
     os.mkfifo(chain.work / "fifo")

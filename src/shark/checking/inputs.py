@@ -14,8 +14,9 @@ from typing import Any, Literal, NamedTuple
 from shark.checking.contents import Contents, Present
 from shark.checking.records import Records
 
-State = Literal["current", "modified", "missing", "unchecked"]
-"""`unchecked`: there is nothing to compare it with (no digest was recorded), or it cannot be read."""
+State = Literal["current", "modified", "missing", "touched", "unchecked"]
+"""`touched`: no digest was recorded, and it has the same size, but another time: it may have been changed. `unchecked`:
+nothing speaks for a change, but there is no digest to compare it with, or it cannot be read."""
 
 How = Literal["path", "relative", "store", "run", ""]
 """Where it was found: at its path, at the same place relative to the output, in the store or where the store knows a
@@ -44,7 +45,10 @@ class Where(NamedTuple):
 
 
 class Input(NamedTuple):
-    """The state of one input. `at` is the file that was compared or found, `why` explains what is `unchecked`."""
+    """The state of one input.
+
+    `at` is the file that was compared or found, `why` explains what is `touched` or `unchecked`.
+    """
 
     path: str
     sha256: str
@@ -154,7 +158,7 @@ class Inputs:
             if judged == "current":
                 return Input(path, sha256, "current", how, place)
             if judged == "unchecked":
-                unread = unread or Input(path, sha256, "unchecked", how, place, present.why or "no digest was recorded")
+                unread = unread or self._unread(where, Input(path, sha256, "unchecked", how, place), present, size)
             elif present.kind != "gone":
                 changed = changed or Input(path, sha256, "modified", how, place)
         if self._as_left(where, path, changed):
@@ -162,6 +166,20 @@ class Inputs:
         if changed or unread:
             return changed or unread or Input(path, sha256, "missing")
         return self._elsewhere(path, sha256, size)
+
+    def _unread(self, where: Where, found: Input, present: Present, size: int) -> Input:
+        """What can be said of a file whose content cannot be compared: its size is the same, and its time may tell."""
+        if present.kind != "file" or found.sha256:
+            return found._replace(why=present.why or "no digest was recorded")
+        # The time of what lies elsewhere, a copy perhaps, is its own.
+        known = self._records.times(where.run, found.path) if found.how == "path" else ()
+        if not known:
+            lacking = self._records.run(where.run) is None
+            why = "no digest was recorded" + (", and its run is not in the store" if lacking else "")
+            return found._replace(why=f"{why}: {'only its size' if size >= 0 else 'nothing'} was compared")
+        if _time_of(found.at) in known:
+            return found._replace(why="no digest was recorded: its size and time are the same")
+        return found._replace(state="touched", why="no digest was recorded, and its time has changed")
 
     def _as_left(self, where: Where, path: str, changed: Input | None) -> bool:
         """Tell whether what stands at `path` (or that nothing does) is what the run itself left there."""
@@ -224,6 +242,14 @@ def _judged(present: Present, sha256: str, size: int) -> State:
     if not sha256 or not present.sha256:
         return "unchecked"
     return "current" if present.sha256 == sha256 else "modified"
+
+
+def _time_of(path: bytes) -> int:
+    """The mtime (ns) of a file, -1 if it cannot be had any more."""
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return -1
 
 
 def _judged_sha1(present: Present, path: bytes, digest: str) -> State:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from shark.checking.carried import NOTHING, Lists
@@ -44,6 +44,7 @@ class Run:
         self._record = parse(run, text) if len(text) < _LARGE else None
         self._lists: dict[str, list[tuple[str, Lists]]] | None = None
         self._left: dict[str, Left] | None = None
+        self._times: dict[str, set[int]] | None = None
         self._paths: set[str] | None = None
         self._first: dict[str, str] | None = None
 
@@ -112,6 +113,15 @@ class Run:
         found = self._left.get(path)
         return found if found is not None and (found.removed or found.sha256) else None
 
+    def times(self, path: str) -> set[int]:
+        """The mtimes (ns) of what the run found at `path` and could not hash, and of what it left there itself."""
+        if self._times is None:
+            self._times = {}
+            for file in self.record["files"]:
+                if file.get("kind", "file") == "file" and any("sha256" not in one for one in file["versions"]):
+                    self._times.setdefault(file["path"], set()).update(_unhashed_times(file["versions"]))
+        return self._times.get(path, set())
+
     def led(self, name: str) -> bool:
         """Whether the run has made a symbolic link that is on the way of `name`."""
         links = [file["path"] for file in self.record["files"] if file.get("kind") == "symlink"]
@@ -127,6 +137,13 @@ class Run:
             }
         left = self.left(path)
         return left.sha256 if left is not None and self._first.get(path) == sha256 != left.sha256 else ""
+
+
+def _unhashed_times(versions: list[dict[str, Any]]) -> Iterator[int]:
+    for version in versions:
+        found = "by" not in version and "sha256" not in version
+        if (found or version is versions[-1]) and "mtime_ns" in version:
+            yield version["mtime_ns"]
 
 
 class Records:
@@ -174,6 +191,14 @@ class Records:
         """What a run left at `path`; None if that is not known."""
         known = self.run(run)
         return None if known is None else self._guarded(run, lambda: known.left(path))
+
+    def times(self, run: str, path: str) -> set[int]:
+        """The mtimes (ns) that a file without a digest may have while it is as a run found or left it.
+
+        Empty where that is not known.
+        """
+        known = self.run(run)
+        return (None if known is None else self._guarded(run, lambda: known.times(path))) or set()
 
     def led(self, run: str, name: str) -> bool:
         """Whether a run has made a symbolic link that is on the way of `name`."""

@@ -123,6 +123,6 @@ def _entry(cause: Cause) -> StaleCause:
         entry["sha256"] = cause.sha256
     if cause.at:
         entry["at"] = cause.at
-    if cause.change in ("modified", "missing"):
+    if cause.change in ("modified", "missing", "touched"):
         entry["list"] = "controls" if cause.control else "inputs"
     return entry

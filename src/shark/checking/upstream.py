@@ -18,7 +18,7 @@ from shark.checking.inputs import Input, Inputs, Where, encoded
 from shark.checking.records import Records
 from shark.checking.surroundings import doubts, kind
 
-Change = Literal["modified", "missing", "appeared", "new-entry"]
+Change = Literal["modified", "missing", "touched", "appeared", "new-entry"]
 
 
 class Cause(NamedTuple):
@@ -111,6 +111,7 @@ class Upstream:
                     node.links.append(link)
             # What a run made could be made again, and is judged by what that was made from.
             node.soft += [_cause(one, node) for one in lost.values()]
+            node.soft += [_cause(one, node) for one in changed if one.state == "touched"]
         node.soft += _meant(self._doubts_of(node.where.run), node.lists)
 
     def _link(self, node: Node, entry: dict[str, Any]) -> Link | None:
@@ -212,8 +213,8 @@ def _meant(doubts: list[Cause], lists: Lists) -> list[Cause]:
 
 
 def _cause(one: Input, node: Node) -> Cause:
-    change: Change = "modified" if one.state == "modified" else "missing"
-    at = os.fsdecode(one.at) if one.state == "modified" else ""
+    change: Change = one.state if one.state in ("modified", "touched") else "missing"
+    at = "" if change == "missing" else os.fsdecode(one.at)
     return Cause(one.path, change, one.sha256, node.where.run, control=one.control, at="" if at == one.path else at)
 
 

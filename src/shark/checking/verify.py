@@ -177,7 +177,14 @@ def _checked(one: Known, claim: Claim, inputs: Inputs, records: Records) -> Chec
                 # That its own earlier content is gone is told by its state already.
                 checked.inputs = [*checked.inputs, *(other for other in changed if other.at != where.present)]
     checked.state = _state(one, {state.state for state in checked.inputs})
+    if checked.state == "unknown" and one.state != "unknown":
+        checked.problem = _touched([os.fsdecode(state.at) for state in checked.inputs if state.state == "touched"])
     return checked
+
+
+def _touched(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+    return f"no digest was recorded of its input {names[0]}{more}, and the time has changed"
 
 
 def _state(one: Known, inputs: set[str]) -> State:
@@ -187,7 +194,9 @@ def _state(one: Known, inputs: set[str]) -> State:
         return "unknown"
     if "modified" in inputs:
         return "input-modified"
-    return "input-missing" if "missing" in inputs else "ok"
+    if "missing" in inputs:
+        return "input-missing"
+    return "unknown" if "touched" in inputs else "ok"
 
 
 def _absent(argument: bytes, records: Records, answer: Verification) -> None:

@@ -72,6 +72,8 @@ def _tell(voice: Voice, answer: Verification) -> None:
 
 
 def _advice(one: Checked) -> str:
+    if any(state.state == "touched" for state in one.inputs):
+        return f"See the gaps in `shark show {one.run}` for why its run did not hash that."
     return "See that you may read it." if one.hindered else "Its run did not hash it: see --hash of `shark run`."
 
 

@@ -288,13 +288,16 @@ class Impact(TypedDict):
 
 
 class VerifiedInput(TypedDict):
-    """An input of a file that is not as it was, or could not be compared (`unchecked`; `why` says why).
+    """An input of a file that is not as it was, or could not be compared (`why` says why).
+
+    Without a digest, it is `touched` if it has the same size but another time, and `unchecked` if nothing speaks for a
+    change.
 
     `list` is where the manifest names it, `path` and `sha256` what it names; `at` is the file that was compared.
     """
 
     path: str
-    state: Literal["modified", "missing", "unchecked"]
+    state: Literal["modified", "missing", "touched", "unchecked"]
     list: Literal["inputs", "controls"]
     sha256: NotRequired[str]
     at: NotRequired[str]
@@ -409,13 +412,14 @@ class Graph(TypedDict):
 class StaleCause(TypedDict):
     """What changed since a file was made: an input (`modified`, `missing`), or what its run did not find then.
 
+    `touched`: an input of which no digest was recorded has the same size but another time: it may have changed.
     `new-entry`: a file in a directory that the run listed; `appeared`: a path that it looked for. `run` is the run that
     used it. `chain` are the paths through which it reached the file: those of the intermediate files, in that order.
     `at` is the file that has changed, where the folder was moved.
     """
 
     path: str
-    change: Literal["modified", "missing", "new-entry", "appeared"]
+    change: Literal["modified", "missing", "touched", "new-entry", "appeared"]
     sha256: NotRequired[str]
     at: NotRequired[str]
     run: str

@@ -17,6 +17,7 @@ CAUSES = 2
 _CHANGES = {
     "modified": "{path} changed",
     "missing": "{path} is gone",
+    "touched": "{path} has another time, and no digest of it was recorded",
     "new-entry": "{path} is new in a listed directory",
     "appeared": "{path} was not there",
 }

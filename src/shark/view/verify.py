@@ -12,7 +12,7 @@ INPUTS = 3
 """So many inputs of a file are named, unless the look is verbose."""
 
 _SIGNS: dict[str, tuple[str, Style]] = {"ok": ("ok", "good"), "unknown": ("unknown", "warn")}
-_INPUT_WORDS = {"modified": "changed", "missing": "missing", "unchecked": "not compared"}
+_INPUT_WORDS = {"modified": "changed", "missing": "missing", "touched": "has another time", "unchecked": "not compared"}
 
 
 def add_verification(page: Page, document: Document) -> None:
@@ -39,19 +39,21 @@ def _row(page: Page, one: Document) -> Row:
 def _why(page: Page, one: Document) -> Cell:
     look = page.look
     inputs = each(one, "inputs")
-    # What is only not comparable is not worth a word beside what has changed.
-    told = inputs if look.verbose else [i for i in inputs if text(i, "state") != "unchecked"]
+    # What is only not comparable is not worth a word beside what has changed; where it matters, the problem tells.
+    told = inputs if look.verbose else [i for i in inputs if text(i, "state") not in ("unchecked", "touched")]
     named = told if look.verbose else told[:INPUTS]
     parts = []
     for given in named:
         # Of a folder that was moved, the file that was looked at: where it had been there is none.
         seen = (text(given, "state") == "modified" and text(given, "at")) or text(given, "path")
         path = words.visible(words.near(seen, look.cwd), ascii_only=look.ascii)
-        parts.append(f"{path} {_INPUT_WORDS.get(text(given, 'state'), 'unknown')}")
+        why = text(given, "why") if look.verbose and text(given, "state") == "unchecked" else ""
+        why = f" ({words.visible(why, ascii_only=look.ascii)})" if why else ""
+        parts.append(f"{path} {_INPUT_WORDS.get(text(given, 'state'), 'unknown')}{why}")
     if len(told) > len(named):
         parts.append(f"{len(told) - len(named):,} more")
-    if problem := text(one, "problem"):
-        parts.append(words.visible(problem, ascii_only=look.ascii))
+    if problem := text(one, "problem"):  # of the file itself: first, lest it seem to be about an input
+        parts.insert(0, words.visible(problem, ascii_only=look.ascii))
     if look.verbose and (recorded := text(one, "recorded")):
         parts.append(f"recorded as {words.visible(recorded, ascii_only=look.ascii)}")
     return cell(", ".join(parts), "dim") if parts else ()

@@ -356,3 +356,17 @@ def test_packages_are_software(world: World) -> None:
     world.put("venv/lib/python3.11/site-packages/b/x.txt")
     world.put("venv/lib/python3.11/b.py")
     assert told(world) == {}
+
+
+def test_an_input_without_a_digest_that_has_another_time(world: World) -> None:
+    """Its size says nothing: it may have been changed, and so the output is maybe stale, and what derives from it."""
+    world.put("in.csv", "raw\n")
+    world.run(["in.csv"], {"mid.csv": "mid\n"}, unhashed=["in.csv"])
+    world.run(["mid.csv"], {"out.csv": "out\n"})
+    assert told(world) == {}
+    world.put("in.csv", "RAW\n")
+    os.utime(world.path("in.csv"), (1, 1))
+    assert told(world) == {
+        "mid.csv": ("maybe-stale", ["touched: in.csv"]),
+        "out.csv": ("maybe-stale", ["touched: in.csv < mid.csv"]),
+    }

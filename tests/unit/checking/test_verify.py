@@ -412,8 +412,38 @@ class TestOdd:
         world.run(["in.csv"], {"out.csv": "out\n"}, unhashed=["in.csv"])
         found = one(world, "out.csv")
         assert (found.state, [i.state for i in found.inputs]) == ("ok", ["unchecked"])
+        assert [i.why for i in found.inputs] == ["no digest was recorded: its size and time are the same"]
         world.put("in.csv", "longer\n")
         assert one(world, "out.csv").state == "input-modified"
+
+    def test_unhashed_input_with_another_time(self, world: World) -> None:
+        """The same size proves nothing where the time is another: then it cannot be told, and that is no good state."""
+        world.put("in.csv", "raw\n")
+        world.run(["in.csv"], {"out.csv": "out\n"}, unhashed=["in.csv"])
+        world.put("in.csv", "RAW\n")
+        os.utime(world.path("in.csv"), (1, 1))
+        found = one(world, "out.csv")
+        assert (found.state, [i.state for i in found.inputs]) == ("unknown", ["touched"])
+        assert found.hindered is False
+        assert "in.csv" in found.problem
+
+    def test_unhashed_input_that_the_run_itself_changed(self, world: World) -> None:
+        """It is as the run left it, as far as size and time tell."""
+        world.put("in.csv", "raw\n")
+        world.run(["in.csv"], {"out.csv": "out\n", "in.csv": "RAW\n"}, unhashed=["in.csv"])
+        assert (one(world, "out.csv").state, [i.state for i in one(world, "out.csv").inputs]) == ("ok", ["unchecked"])
+
+    def test_unhashed_input_without_the_record(self, world: World) -> None:
+        """Nothing but the size can be looked at, and no more is claimed."""
+        world.put("in.csv", "raw\n")
+        world.run(["in.csv"], {"out.csv": "out\n"}, unhashed=["in.csv"])
+        shutil.rmtree(world.store.root)
+        os.utime(world.path("in.csv"), (1, 1))
+        found = one(world, "out.csv")
+        assert (found.state, [i.why for i in found.inputs]) == (
+            "ok",
+            ["no digest was recorded, and its run is not in the store: only its size was compared"],
+        )
 
     def test_names_that_are_not_text(self, world: World) -> None:
         name = os.fsdecode(b"a\xff\xfe.csv")

@@ -142,6 +142,7 @@ class _Record:
             del content["sha256"]
         by = {"process": 1, "image": 0}
         file["versions"].append({"n": 1, **how, **content, "by": by})
+        del content["mtime_ns"]
         output = {"file": file["n"], "version": 1, "path": str(path), "role": file["role"], **content}
         self.document["outputs"].append(output)
 
@@ -169,4 +170,5 @@ class _Record:
 def _content(path: Path) -> dict[str, Any]:
     about = path.stat()
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return {"sha256": digest, "size": about.st_size, "mtime": time_text(about.st_mtime_ns)}
+    times = {"mtime": time_text(about.st_mtime_ns), "mtime_ns": about.st_mtime_ns}
+    return {"sha256": digest, "size": about.st_size, **times}
