@@ -94,7 +94,8 @@ class Voice:
     def warn(self, message: str) -> None:
         """Say what went wrong, unless it shall be quiet; at once, or when there is something to say it to."""
         if not self._quiet:
-            self._say(f"shark: warning: {message}")
+            shown = message.replace("\n", "\\n")  # of a name, perhaps, which shall not make a line of its own
+            self._say(f"shark: warning: {shown}")
 
     def fault(self, what: str, details: str) -> None:
         """Say that shark itself is at fault, with what its developers need to know under `-v`."""

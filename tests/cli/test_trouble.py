@@ -64,6 +64,52 @@ def test_wrong_usage_and_trouble(shark: Shark, arguments):
     assert len(text.splitlines()) >= 2
 
 
+FORGED = "nl\nshark: fake"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["diff", FORGED, "plain"],
+        ["graph", FORGED],
+        ["show", FORGED],
+        ["inspect", "no" + FORGED],
+        ["verify", "no" + FORGED],
+        ["status", "no" + FORGED],
+        ["lineage", "no" + FORGED],
+        ["strip", "no" + FORGED],
+        ["import-strace", "no" + FORGED],
+        ["graph", "plain", "-o", FORGED],
+        ["run", "--" + FORGED, "true"],
+        ["run", "--json", "no" + FORGED + "/x", "--", "true"],
+        ["run", "--", "no" + FORGED],
+        ["run", "--", "./no" + FORGED],
+        ["record", "--" + FORGED, "x"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_name_forges_no_line(shark: Shark, arguments):
+    """A name may hold a newline, and be that of somebody else's file: it is shown, in messages and in advice."""
+    for name in (FORGED, "plain"):
+        (shark.work / name).write_text("x\n")
+    done = shark(*arguments)
+    text = done.stderr.decode()
+    assert done.returncode
+    assert r"nl\nshark: fake" in text
+    assert not [line for line in text.splitlines() if line.startswith("shark: fake")]
+
+
+def test_advice_can_be_pasted(shark: Shark):
+    """What is to be typed is quoted as a shell needs it, and a name that begins with a dash is no option."""
+    for name in ("-dash", "a b", FORGED):
+        (shark.work / name).write_text("x\n")
+    for command in (["diff", "--", "a b", "-dash"], ["graph", "--", "a b"], ["show", "--", "a b"]):
+        assert "See `shark inspect 'a b'`." in shark(*command).stderr.decode()
+    for command in (["diff", "--", "-dash", "a b"], ["graph", "--", "-dash"], ["show", "--", "-dash"]):
+        assert "See `shark inspect -- -dash`." in shark(*command).stderr.decode()
+    assert r"See `shark inspect $'nl\nshark: fake'`." in shark("graph", FORGED).stderr.decode()
+
+
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [

@@ -56,6 +56,8 @@ def test_warnings(listener: Listener) -> None:
     """One line each; control characters, which could do things to a terminal, are not passed on."""
     voice(listener).warn("a\x1b[31mb \udcff")
     assert listener.heard() == "shark: warning: a?[31mb ?\n"
+    voice(listener).warn("no manifest on a\nshark: b")
+    assert listener.heard() == "shark: warning: no manifest on a\\nshark: b\n"
 
 
 def test_quiet(listener: Listener) -> None:

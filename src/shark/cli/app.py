@@ -127,17 +127,12 @@ def _told(error: Exception) -> int:
     if os.environ.get("SHARK_DEBUG"):
         raise error
     message, hint, status = _explained(error)
-    from shark.view.words import visible
+    from shark.view.words import trouble
 
-    said = f"shark: {_each_line(message, visible)}\n" + (f"{_each_line(hint, visible)}\n" if hint else "")
     with contextlib.suppress(OSError):
-        sys.stderr.write(said)
+        sys.stderr.write(trouble(message, hint))
         sys.stderr.flush()
     return status
-
-
-def _each_line(text: str, visible: Any) -> str:
-    return "\n".join(visible(line) for line in text.split("\n"))
 
 
 def _explained(error: Exception) -> tuple[str, str, int]:

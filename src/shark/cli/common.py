@@ -15,7 +15,7 @@ from shark.errors import SharkError
 from shark.view.look import Look, look_at
 from shark.view.page import Page
 from shark.view.paint import painted
-from shark.view.words import visible
+from shark.view.words import trouble, visible
 
 
 class Command(click.Command):
@@ -67,12 +67,11 @@ class Voice:
     def warn(self, message: str) -> None:
         """Write a warning to stderr, unless it shall be quiet."""
         if not self.quiet:
-            write_text(sys.stderr, f"shark: {visible(message)}\n")
+            write_text(sys.stderr, trouble(message))
 
     def trouble(self, error: SharkError) -> None:
         """Tell of a fault that does not end the command (there are further files), and remember its exit status."""
-        hint = f"{visible(error.hint)}\n" if error.hint else ""
-        write_text(sys.stderr, f"shark: {visible(error.message)}\n{hint}")
+        write_text(sys.stderr, trouble(error.message, error.hint))
         self.failed = max(self.failed, error.exit_code)
 
 

@@ -10,6 +10,7 @@ import click
 
 from shark.cli.common import FILE, Voice, command, named, write_bytes, write_text
 from shark.errors import NotFound, SharkError
+from shark.view.words import advised
 
 if TYPE_CHECKING:
     from shark.store.home import Store
@@ -93,7 +94,9 @@ def _of_file(voice: Voice, path: str, store: Store) -> Graph:
     for problem in document.get("problems", ()):
         voice.warn(problem)
     if not document["edges"]:
-        raise NotFound(f"{path}: nothing is known of where it comes from", f"See `shark inspect {path}`.")
+        raise NotFound(
+            f"{path}: nothing is known of where it comes from", f"See {advised('shark', 'inspect', path=path)}."
+        )
     return lineage_graph(document, path, os.getcwd())
 
 

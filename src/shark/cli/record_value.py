@@ -45,8 +45,9 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return _record(arguments)
     except SharkError as error:
-        hint = f"{error.hint}\n" if error.hint else ""
-        sys.stderr.write(f"shark: {error.message}\n{hint}")
+        from shark.view.words import trouble
+
+        sys.stderr.write(trouble(error.message, error.hint))
         return error.exit_code
     except OSError as problem:
         sys.stderr.write(f"shark: the value could not be recorded: {problem.strerror}\nSee `shark doctor`.\n")

@@ -96,8 +96,9 @@ def main(arguments: Sequence[str]) -> int:
             return 0
         return _start(settings, command)
     except SharkError as error:
-        hint = f"{error.hint}\n" if error.hint else ""
-        sys.stderr.write(f"shark: {error.message}\n{hint}")
+        from shark.view.words import trouble
+
+        sys.stderr.write(trouble(error.message, error.hint))
         return error.exit_code
     except BrokenPipeError:
         return EXIT_RUN

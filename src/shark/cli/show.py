@@ -11,7 +11,7 @@ from shark.cli.common import FILE, Voice, command, write_bytes
 from shark.errors import NotFound, SharkError
 from shark.view.page import Page
 from shark.view.reading import each, text
-from shark.view.words import short_id, visible
+from shark.view.words import advised, short_id, visible
 
 if TYPE_CHECKING:
     from shark.store.home import Store
@@ -94,7 +94,7 @@ def run_of(store: Store, spec: str) -> str:
         what = f"the files in {spec} are of" if os.path.isdir(spec) else f"{spec} was made by one of"
         raise SharkError(f"{what} {len(runs)} runs", f"Name one of them: {some}" + (", …" if len(runs) > 5 else ""))
     if not runs:
-        raise NotFound(f"{spec}: not known which run made it", f"See `shark inspect {spec}`.")
+        raise NotFound(f"{spec}: not known which run made it", f"See {advised('shark', 'inspect', path=spec)}.")
     return runs.pop()
 
 

@@ -14,6 +14,7 @@ from shark.model.comparison import Side
 from shark.model.derivation import Contents, input_versions
 from shark.store.manifests import is_legacy
 from shark.view.legacy import modern
+from shark.view.words import advised
 
 if TYPE_CHECKING:
     from shark.view.documents import DiffSide
@@ -72,7 +73,9 @@ def _file(name: str, records: Records) -> Given:
         note = f"{len(answer.candidates)} runs made these bytes" if len(answer.candidates) > 1 else ""
     if manifest is None:
         why = f": {answer.problems[0]}" if answer.problems else ""
-        raise NotFound(f"nothing is known of where {name} comes from{why}", f"See `shark inspect {name}`.")
+        raise NotFound(
+            f"nothing is known of where {name} comes from{why}", f"See {advised('shark', 'inspect', path=name)}."
+        )
     if answer.manifest is not None and answer.state == "modified":
         note = "the file has changed since: compared is what was recorded"
     if is_legacy(manifest):

@@ -54,6 +54,27 @@ def command(argv: Sequence[str], *, ascii_only: bool = False) -> str:
     return " ".join(_quoted(word, ascii_only) for word in argv)
 
 
+def advised(*argv: str, path: str) -> str:
+    r"""A command that is advised for a file: quoted, to be pasted, with `--` where a name looks like an option.
+
+    >>> advised("shark", "inspect", path="-a b")
+    "`shark inspect -- '-a b'`"
+    """
+    return f"`{command([*argv, *(['--'] if path.startswith('-') else []), path])}`"
+
+
+def trouble(message: str, hint: str = "") -> str:
+    r"""What was wrong and what to do, for a terminal: no name in a message can make a line of its own.
+
+    A hint may have several lines, as of what a program said.
+
+    >>> trouble("no file a\nshark: b", "Check the path.")
+    'shark: no file a\\nshark: b\nCheck the path.\n'
+    """
+    lines = [f"shark: {visible(message)}", *(visible(line) for line in hint.split("\n") if hint)]
+    return "\n".join(lines) + "\n"
+
+
 def _quoted(word: str, ascii_only: bool) -> str:
     if visible(word, ascii_only=ascii_only) == word:
         # shlex.quote is right but hard to read where there are apostrophes: 'don'"'"'t'.
