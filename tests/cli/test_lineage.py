@@ -312,6 +312,22 @@ def test_impact_of_an_output_that_was_edited_and_then_used(shark: Shark):
     assert down(shark, "b").flow == {("b", "input", "<sh>"), ("<sh>", "output", "c")}
 
 
+def test_impact_of_what_the_same_run_used_again(shark: Shark):
+    """An intermediate that stays: what its run made of it derives from it, and what others made of that; no more."""
+    (shark.work / "a").write_text("1\n2\n")
+    shark.run("sh", "-c", "sort a > b; sort -r b > c; sort a > other; tac c > d")
+    shark.run("cp", "c", "e")
+    inside = {("b", "input", "<sh>"), ("<sh>", "output", "c"), ("<sh>", "output", "d")}
+    assert down(shark, "b").flow == inside | {("c", "input", "<cp>"), ("<cp>", "output", "e")}
+    assert b"2 runs used it, 3 files derived from it" in shark("impact", "b").stdout
+    assert down(shark, "--depth", "1", "b").flow == inside
+    assert down(shark, "--depth", "0", "b").flow == set()
+    assert down(shark, "other", status=1).flow == set()
+    with (shark.work / "b").open("a") as file:
+        file.write("by hand\n")
+    assert down(shark, "b").flow >= inside
+
+
 @pytest.mark.parametrize("put", ["cp", "mv"])
 @pytest.mark.parametrize("was_used", [True, False])
 def test_impact_of_a_file_that_was_replaced_by_a_known_one(shark: Shark, put: str, was_used: bool):

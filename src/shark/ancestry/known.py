@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from shark.ancestry import carried
 from shark.ancestry.carried import Carried
+from shark.ancestry.inside import Inside
 from shark.ancestry.recorded import Recorded, Use
 from shark.ancestry.values import EMPTY, Content, Maker, Making, Source, Unknown
 from shark.store.home import Store
@@ -32,6 +33,7 @@ class Known:
     def __init__(self, store: Store, environ: Mapping[str, str] = os.environ) -> None:
         self.recorded = Recorded(store, environ)
         self.carried = Carried()
+        self._inside = Inside(store)
 
     def __enter__(self) -> Known:
         return self
@@ -85,6 +87,20 @@ class Known:
     def uses(self, content: Content) -> list[Use]:
         """Give the runs that used a content, and which of their outputs derive from it."""
         return self.recorded.uses(content)
+
+    def uses_inside(self, content: Content) -> list[Use]:
+        """Give what the runs that made a content at its path, the newest ones, made from it themselves.
+
+        What they removed again is not told: it is no output.
+        """
+        makers, _ = self.recorded.makers(content.path, content.sha256 or None)
+        found = []
+        for run in [run for run, made in makers if made == content][:CANDIDATES]:
+            for used in self._inside.of(run, content):
+                made = self.recorded.made(run, used.made)
+                if made is not None:
+                    found.append(Use(made.about, used.kind, made, False))
+        return found
 
     def _is_known(self, maker: Maker) -> bool:
         return maker.manifest is not None or self.recorded.has(maker.run)

@@ -113,6 +113,12 @@ class Recorded:
                 found.append(Use(about, "control" if use.control else "input", made, use.only))
         return found
 
+    def made(self, run: str, content: Content) -> Making | None:
+        """Give how a run made a content, without the inputs; None if that is not known."""
+        about = self._of(run)
+        found = edges.output(self.index, run, content.path, content.sha256)
+        return None if found is None or isinstance(about, Unknown) else _making(about, found, (), (), ())
+
     def _of(self, run: str) -> About | Unknown:
         if run not in self._about:
             try:

@@ -180,6 +180,8 @@ class Downstream:
         self._asked.add(content)
         node = self.drawing.file(content, depth)
         uses = [use for use in self._known.uses(content) if use.about.run > since]
+        if content in self._places:  # of what is reached from a root, what its run made of it is reached by then
+            uses = [*self._known.uses_inside(content), *uses]
         since = since or self._first_maker(content)
         others, total = self._others(content, since)
         if not uses and not others:

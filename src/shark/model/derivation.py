@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from shark.model.documents import EdgeEntry, FileEntry, InputEntry, OutputEntry, RunRecord, VersionEntry
 
-_TAKES = frozenset({"read", "exec"})
+TAKES = frozenset({"read", "exec"})
+"""What a process does that takes in a content."""
 _LISTED = frozenset({"data", "code", "config"})
 
 
@@ -112,7 +113,7 @@ def input_versions(record: RunRecord) -> dict[tuple[int, int], str | None]:
 
 def software_of(record: RunRecord) -> list[str]:
     """The packages whose files the run executed or loaded, sorted."""
-    taken = {edge["file"] for edge in record["edges"] if edge["access"] in _TAKES and "file" in edge}
+    taken = {edge["file"] for edge in record["edges"] if edge["access"] in TAKES and "file" in edge}
     packages = {
         entry["package"]
         for entry in record["files"]
@@ -151,7 +152,7 @@ def used_names(contents: Contents, edges: Iterable[EdgeEntry]) -> dict[tuple[int
     found: dict[tuple[int, int], str | None] = {}
     versions = contents.versions
     for edge in edges:
-        if edge["access"] not in _TAKES or "file" not in edge:
+        if edge["access"] not in TAKES or "file" not in edge:
             continue
         key = edge["file"], edge["version"]
         version = versions.get(key)

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from shark.model import schedule as steps_
 from shark.model.dag import EMPTY, Dag, Leaves
-from shark.model.derivation import Contents, Derivation, by_path, used_names, whole_run, written_channels
+from shark.model.derivation import TAKES, Contents, Derivation, by_path, used_names, whole_run, written_channels
 from shark.model.flow import Buffer, Flow, Place, Process, TooMuch, pour
 from shark.model.schedule import Schedule
 from shark.tuples import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Literal
+
     from shark.model.documents import InputEntry, OutputEntry, RunRecord, VersionEntry
 
 _Written = tuple[list["InputEntry"], list["InputEntry"], "array[int]"]
@@ -75,6 +77,34 @@ def chains(record: RunRecord) -> Callable[[OutputEntry], list[int]]:
         return sorted(processes[leaf] for leaf in sweep.dag.leaves(buffer.inputs) or ())
 
     return chain
+
+
+def users(record: RunRecord) -> dict[tuple[int, int], list[tuple[OutputEntry, Literal["input", "control"]]]]:
+    """Which outputs of a run derive from which other ones, by (file, version) of the latter.
+
+    Of a record that does not tell, or takes too much effort to follow, all others derive from one that was read again.
+    """
+    outputs = record["outputs"]
+    taken = {(edge["file"], edge["version"]) for edge in record["edges"] if edge["access"] in TAKES and "file" in edge}
+    read = {(output["file"], output["version"]) for output in outputs} & taken
+    if not read:
+        return {}
+    try:
+        sweep = _Sweep(record, marks=read) if record.get("flow") == "output" else None
+    except TooMuch:
+        sweep = None
+    if sweep is None:
+        return {key: [(o, "input") for o in outputs if (o["file"], o["version"]) != key] for key in read}
+    marked = {leaf: key for key, leaf in sweep.leaves.items()}
+    found: dict[tuple[int, int], list[tuple[OutputEntry, Literal["input", "control"]]]] = {}
+    for output in outputs:
+        buffer = sweep.buffers.get((output["file"], output["version"]))
+        if buffer is not None:
+            inputs = sweep.dag.leaves(buffer.written) or set()
+            for leaf in inputs | (sweep.dag.leaves(buffer.controls) or set()):
+                if marked[leaf][0] != output["file"]:
+                    found.setdefault(marked[leaf], []).append((output, "input" if leaf in inputs else "control"))
+    return found
 
 
 class Lists:
@@ -162,21 +192,26 @@ def _has(places: array[int], place: int) -> bool:
 class _Sweep:
     """Takes the steps of a record one after the other; what is in `buffers` then are the states of all made versions.
 
-    With `chains`, leaves are processes instead of versions of files. Raises TooMuch.
+    With `chains`, leaves are processes instead of versions of files; with `marks`, they are these versions, which the
+    run made. Raises TooMuch.
     """
 
-    def __init__(self, record: RunRecord, *, chains: bool = False) -> None:
+    def __init__(
+        self, record: RunRecord, *, chains: bool = False, marks: Collection[tuple[int, int]] | None = None
+    ) -> None:
         self.dag = Dag()
         self.contents = Contents(record)
         self.schedule = Schedule(record, self.contents)
         self.leaves: dict[tuple[int, int], int] = {}
         self.buffers: dict[tuple[int, int], Buffer] = {}
         self._chains = chains
+        self._marks = marks or ()
+        self._gives = not chains and marks is None
         self._code = {n for n, about in self.contents.files.items() if about["role"] == "code"}
         self._nodes: dict[tuple[int, int], int] = {}  # of contents that the run did not make
         self._flow = Flow(self.dag, max(_SWEEP, _SWEEP_STEP * len(self.schedule.steps)))
         self._written = written_channels(self.contents, record["edges"])
-        if not chains:
+        if self._gives:
             self._give()
         self._processes: dict[int, Process] = {}
         self._places: dict[int, Place] = {}
@@ -283,7 +318,7 @@ class _Sweep:
 
     def _given(self, file: int, version: int) -> int:
         """The node of a content that the run did not make: itself, if manifests list it."""
-        if self._chains or file in self._written or file not in self.schedule.listed:
+        if not self._gives or file in self._written or file not in self.schedule.listed:
             return EMPTY
         return self._leaf(file, version)
 
@@ -359,6 +394,8 @@ class _Sweep:
             self._keep(buffer, file, about)
         if about.get("log"):
             buffer.forget()
+        if (file, version) in self._marks:
+            buffer.past = self.dag.pair(buffer.past, self._leaf(file, version))
         place = self._places.get(file)
         frozen = about.get("unchanged", False)
         if place is None:  # so nobody holds it
