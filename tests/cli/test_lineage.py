@@ -266,6 +266,19 @@ def test_an_empty_file_is_no_link(shark: Shark):
     assert up(shark, "c.empty").flow == {("<sh>", "output", "c.empty")}
 
 
+def test_what_is_no_regular_file_any_more(chain: Shark):
+    """In whose place a FIFO stands now, that is gone: it is said what is there, and of what is told instead."""
+    (chain.work / "sums.csv").unlink()
+    os.mkfifo(chain.work / "sums.csv")
+    for found in (up(chain, "sums.csv"), down(chain, "sums.csv")):
+        [root] = [found.nodes[root] for root in found.document["roots"]]
+        assert (root["state"], "no regular file" in root["why"]) == ("missing", True)
+        assert not [edge for edge in found.flow if edge[1].endswith("?")]
+    assert b"what is there now is no regular file" in chain("lineage", "sums.csv").stdout
+    os.mkfifo(chain.work / "fifo")
+    assert up(chain, "fifo", status=1).document["nodes"][0]["state"] == "unknown"
+
+
 def test_updates_in_place_end(shark: Shark):
     """A file that is changed again and again is a chain of its contents, no circle; nor is one that stays the same."""
     (shark.work / "log").write_text("0\n")

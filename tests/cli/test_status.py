@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from .conftest import Shark
@@ -26,6 +28,15 @@ def said(shark: Shark, *arguments: str, status: int) -> str:
 def test_up_to_date(chain: Shark) -> None:
     assert said(chain, status=0) == "✓ 2 outputs up to date\n"
     assert said(chain, "-q", status=0) == ""
+
+
+def test_what_is_no_regular_file_any_more(chain: Shark) -> None:
+    """An output in whose place a FIFO stands now is no output of which nothing is known: it is said what is there."""
+    (chain.work / "sorted.csv").unlink()
+    os.mkfifo(chain.work / "sorted.csv")
+    done = chain("status", "sorted.csv")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.startswith(b"shark: sorted.csv: not a regular file")
 
 
 def test_stale(chain: Shark) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
@@ -18,6 +19,7 @@ State = Literal["current", "modified", "unknown", "missing"]
 
 _CHANGED = "it was changed since, outside of any run that is known: what follows is about its earlier content"
 _GONE = "it is no longer there"
+_REPLACED = "what is there now is no regular file: what follows is about the file that was there"
 
 
 class Root(NamedTuple):
@@ -42,6 +44,9 @@ def roots(paths: Sequence[bytes], known: Known, store: Store, environ: Mapping[s
     there = [path for path in paths if os.path.lexists(path)]
     answers = iter(lookup.answers(there, store, environ, digests=used))
     for answer in answers:
+        if _is_special(answer.file):
+            found += _replaced(os.fsencode(answer.file), known)
+            continue
         root = _present(answer, known)
         found += _used(root, answer, known) if used else [root]
     for path in paths:
@@ -88,6 +93,25 @@ def _used(root: Root, answer: lookup.Answer, known: Known) -> Iterator[Root]:
             yield Root(Source(now, answer.size), root.at, "unknown")
         else:
             yield Root(Source(each), root.at, "modified", _CHANGED)
+
+
+def _is_special(name: str) -> bool:
+    """Tell whether there is something at a path that is neither a regular file nor a directory."""
+    try:
+        mode = os.stat(name).st_mode
+    except (OSError, ValueError):
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def _replaced(path: bytes, known: Known) -> Iterator[Root]:
+    """Where a FIFO, say, stands now: the files that were there, since it has no content of which anything derives."""
+    at = lookup.recorded_path(path)
+    contents = known.recorded.contents_at(at)
+    for content in contents:
+        yield Root(Source(content), b"", "missing", _REPLACED)
+    if not contents:
+        yield Root(Source(Content(at, "")), at, "unknown")
 
 
 def _gone(path: bytes, known: Known) -> Iterator[Root]:

@@ -63,6 +63,8 @@ def status(directory: bytes, contents: Contents, records: Records) -> Answer:
     """Look at the outputs below `directory` (or at the file that it is). Raises OSError for the argument itself."""
     answer = Answer(os.fsdecode(directory))
     found = list(find(directory, lambda name, error: answer.unlisted.append((name, files.reason(error)))))
+    if not found and not os.path.isdir(directory):
+        answer.unlisted.append((os.fsdecode(directory), "not a regular file: only these have a manifest"))
     true = os.path.realpath(directory)
     known = claims.known(found, contents, records, records.below(true), records.caches(true))
     counts = dict.fromkeys(("current", "stale", "maybe-stale", "modified", "unknown"), 0)

@@ -58,11 +58,11 @@ def status(voice: Voice, directory: str, full: bool) -> int:
 def _tell(voice: Voice, answer: Answer) -> None:
     if voice.as_json:
         voice.document(answer.document())
-    else:
+    elif answer.counts or not answer.unlisted or os.path.isdir(answer.directory):
         from shark.view.status import add_status
 
         page = Page(voice.look())
         add_status(page, answer.document())
         voice.page(page)
     for name, why in answer.unlisted:
-        voice.trouble(SharkError(f"{named(name)}: {why}", "See that you may read it."))
+        voice.trouble(SharkError(f"{named(name)}: {why}", "Check the path, and that you may read it."))

@@ -91,6 +91,8 @@ class _Tree:
         elif all(value(edge, "certain") is False for edge in self._next.get(text(node, "id"), [])) and self._up:
             self._page.line(Span(f"{look.sign('unknown')} runs are known that made the same bytes", "warn"))
         elif said:
+            if text(node, "state") == "missing" and text(node, "why") and not text(node, "end"):
+                said = words.visible(text(node, "why").removeprefix("it is "), ascii_only=look.ascii)
             self._page.line(Span(f"{look.sign(sign)} {said}", style))
         if moved:
             self._page.line(Span(f"recorded as {self._path(moved)}", "dim"))
