@@ -259,6 +259,28 @@ def test_private_tmpfs_in_a_mount_namespace(trace: Trace, world: World) -> None:
     assert list((world.work / "mnt").iterdir()) == []
 
 
+@pytest.mark.parametrize("how", ["openat", "fchdir"])
+def test_a_mount_that_is_nowhere(trace: Trace, world: World, how: str) -> None:
+    """Below a mount that open_tree made and nobody has attached: the gap `namespace`, and no path that is untrue."""
+    world.write("sub/in", CONTENT)
+    run = trace("detached_mount", how)
+    assert "namespace" in run.gaps
+    assert {"changed-outside", "unhashed"}.isdisjoint(run.gaps)
+    assert {"in", "out", "sub/out"}.isdisjoint(run.writes)
+    assert {"/in", "/out", "/out.tmp", "/absent", "/made"}.isdisjoint(_all_paths(run.record))
+    assert not [output for output in run.record["outputs"] if output["path"].startswith("/")]
+
+
+def _all_paths(part: Any) -> set[str]:
+    """Whatever stands under a key `path` or `as` anywhere in a document, and plain lists of names."""
+    if isinstance(part, dict):
+        own = {value for key, value in part.items() if key in ("path", "as") and isinstance(value, str)}
+        return own.union(*map(_all_paths, part.values()))
+    if isinstance(part, list):
+        return {item for item in part if isinstance(item, str)}.union(*map(_all_paths, part))
+    return set()
+
+
 def test_chroot(trace: Trace, world: World) -> None:
     """Paths inside a chroot are recorded as they are outside."""
     world.write("sub/in", CONTENT)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from shark.capture import kernel
+from shark.capture.mounts import DETACHED, Attached
 from shark.capture.tasks import Process, Task
 from shark.events import READ, WRITE
 from shark.values import Stat, Usage
@@ -17,18 +18,21 @@ from shark.values import Stat, Usage
 _DELETED = b" (deleted)"
 _readlink = os.readlink
 _TICKS = os.sysconf("SC_CLK_TCK")
+_attached = Attached()  # a mount is the same for whoever asks
+_has = _attached.has
 
 
 def descriptor(tid: int, fd: int) -> tuple[bytes, Stat] | None:
     """The true path and state of a thread's descriptor; None when it is closed already, or hidden from shark.
 
     A path of an unlinked file comes without the kernel's " (deleted)". The file may have other names, but that path is
-    none: it is reported without any (nlink 0), as it was met.
+    none: it is reported without any (nlink 0), as it was met. Below a mount that is nowhere it begins with DETACHED.
     """
     link = b"/proc/%d/fd/%d" % (tid, fd)
     stat = kernel.statx(link)
     if stat is None:
         return None
+    mount = kernel.mount_seen()
     try:
         path = _readlink(link)
     except OSError:
@@ -36,7 +40,35 @@ def descriptor(tid: int, fd: int) -> tuple[bytes, Stat] | None:
     if path.endswith(_DELETED) and not _is_so_named(path, stat):
         path = path[: -len(_DELETED)]
         stat = stat._replace(nlink=0)
-    return path, stat
+    return _marked(mount, link, path, stat), stat
+
+
+def _marked(mount: int, link: bytes, path: bytes, stat: Stat) -> bytes:
+    """A path, with a mark where it is only what follows a mount that is nowhere.
+
+    The kernel's own mounts are nowhere either: of pipes, sockets, namespaces, memory without a name.
+    """
+    if not stat.nlink or not (stat.regular or stat.directory) or not path.startswith(b"/"):
+        return path
+    return path if _has(mount, link, path, stat) else DETACHED + path
+
+
+def whole(link: bytes, path: bytes) -> bytes:
+    """What a link of /proc says, with a mark as in `descriptor` where it is only a part of a path."""
+    stat = kernel.statx(link)
+    return path if stat is None else _marked(kernel.mount_seen(), link, path, stat)
+
+
+def _directory(link: bytes) -> bytes:
+    """The directory that a link of /proc leads to, b"" when hidden.
+
+    One that is nowhere is the root of its mount, or was reached from there: others need no further look.
+    """
+    try:
+        path = _readlink(link)
+    except OSError:
+        return b""
+    return whole(link, path) if path == b"/" or _attached.doubtful else path
 
 
 def _is_so_named(path: bytes, stat: Stat) -> bool:
@@ -80,10 +112,7 @@ def working_directory(task: Task, epoch: int) -> bytes:
     Threads of one process may have different ones, after unshare(CLONE_FS).
     """
     if task.cwd_epoch != epoch:
-        try:
-            task.cwd = _readlink(b"/proc/%d/cwd" % task.tid)
-        except OSError:
-            task.cwd = b""
+        task.cwd = _directory(b"/proc/%d/cwd" % task.tid)
         task.cwd_epoch = epoch
     return task.cwd
 
@@ -93,10 +122,7 @@ def base_directory(task: Task, dirfd: int, epoch: int) -> bytes:
     dirfd = signed(dirfd)
     if dirfd == kernel.AT_FDCWD:
         return working_directory(task, epoch)
-    try:
-        return _readlink(b"/proc/%d/fd/%d" % (task.tid, dirfd))
-    except OSError:
-        return b""
+    return _directory(b"/proc/%d/fd/%d" % (task.tid, dirfd))
 
 
 def signed(value: int) -> int:

@@ -5,8 +5,16 @@ from __future__ import annotations
 import os
 
 from shark.capture import kernel
-from shark.tuples import NamedTuple
+from shark.tuples import TYPE_CHECKING, NamedTuple
 from shark.values import Stat
+
+if TYPE_CHECKING:
+    from typing import Final
+
+DETACHED: Final = b"mnt:[detached]"
+"""What stands before a path below a mount that is in no namespace (open_tree(2)), as a namespace's name does."""
+
+_MANY: Final = 4096
 
 
 class Mount(NamedTuple):
@@ -84,3 +92,54 @@ def _mounts_of(process: str) -> list[Mount]:
             return parse_mountinfo(file.read())
     except OSError:
         return []
+
+
+class Attached:
+    """Tells mounts that are somewhere from those that are in no namespace: below these the kernel gives half a path.
+
+    Each mount is looked for once. One that is nowhere may be attached later, and is looked for each time.
+    """
+
+    def __init__(self) -> None:
+        self._known = {0}  # of kernels that do not tell
+        self.doubtful = False  # whether there was one that is nowhere
+
+    def has(self, mount: int, link: bytes, path: bytes, stat: Stat) -> bool:
+        """Whether a mount is somewhere. `link` of /proc leads to a file on it, for which the kernel gives `path`.
+
+        A path that leads to the same file through the same mount proves it. Else the file may have been moved or have
+        something mounted over it, or lie below another root: then it is asked what is mounted.
+        """
+        if mount in self._known:
+            return True
+        found = kernel.statx(path, flags=kernel.AT_STATX_DONT_SYNC | kernel.AT_SYMLINK_NOFOLLOW)
+        if (found is None or found.id != stat.id or kernel.mount_seen() != mount) and not _is_listed(link):
+            self.doubtful = True
+            return False
+        if len(self._known) >= _MANY:
+            self._known = {0}
+        self._known.add(mount)
+        return True
+
+
+def _is_listed(link: bytes) -> bool:
+    """Whether the mount of what a link of /proc/PID leads to is mounted for that process or for shark."""
+    try:
+        fd = os.open(link, os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        return True  # it is gone, and nothing can be said of it
+    try:
+        with open(f"/proc/self/fdinfo/{fd}", "rb") as about:
+            number = next((line.split()[1] for line in about if line.startswith(b"mnt_id:")), b"")
+    finally:
+        os.close(fd)
+    tables = (b"/proc/self/mountinfo", b"/".join(link.split(b"/", 3)[:3]) + b"/mountinfo")
+    return any(_has_line(table, number + b" ") for table in tables)
+
+
+def _has_line(table: bytes, beginning: bytes) -> bool:
+    try:
+        with open(table, "rb") as lines:
+            return any(line.startswith(beginning) for line in lines)
+    except OSError:
+        return False

@@ -10,7 +10,7 @@ import os
 import stat as stat_bits
 
 from shark.capture import kernel, look
-from shark.capture.mounts import Translator
+from shark.capture.mounts import DETACHED, Translator
 from shark.capture.tasks import Process, Task
 from shark.events import Sighting
 from shark.values import Stat
@@ -94,7 +94,7 @@ class Places:
         if fd is None:
             return b""
         try:
-            return os.readlink(b"/proc/self/fd/%d" % fd)
+            return _path_of(fd)
         except OSError:
             return b""  # longer than the kernel tells (ENAMETOOLONG)
         finally:
@@ -107,7 +107,7 @@ class Places:
             return None
         try:
             stat = kernel.statx_fd(fd)
-            path = os.readlink(b"/proc/self/fd/%d" % fd)
+            path = _path_of(fd)
         except OSError:
             return None  # likewise
         finally:
@@ -118,13 +118,23 @@ class Places:
         """A sighting with its path as shark's own mount namespace has it.
 
         What cannot be reached from there has a path that begins with the namespace's name, `mnt:[4026532201]/tmp/x`
-        (namespaces(7)), instead of a slash, and is noted in `unreached`.
+        (namespaces(7)), instead of a slash, and is noted in `unreached`. So has what no namespace has (DETACHED).
         """
         if process.foreign and stat is not None and not stat_bits.S_ISSOCK(stat.mode):
+            path = path.removeprefix(DETACHED)
             outside = self._translator.outside(process.pid, path, stat)
             if outside is not None:
                 return Sighting(outside, outside, stat)
             self.unreached.append((process.number, path))
             named = look.mount_namespace(process.pid) + path
             return Sighting(named, named, stat)
+        if path.startswith(DETACHED):
+            self.unreached.append((process.number, path.removeprefix(DETACHED)))
+            return Sighting(path, path, stat)
         return Sighting(path, used, stat)
+
+
+def _path_of(fd: int) -> bytes:
+    """The path of a descriptor of shark's own. Raises OSError for one that is too long."""
+    link = b"/proc/self/fd/%d" % fd
+    return look.whole(link, os.readlink(link))

@@ -204,6 +204,8 @@ class Findings:
             return (kind, why) if why else (None, "")
         if version.why:
             return "unhashed", version.why
+        if file.path.startswith(b"mnt:[") and b"]/" in file.path:
+            return "namespace", "only the command could reach it"
         place = version.n - file.versions[0].n
         superseded = len(file.versions) > place + 1
         if outcome.vanished:
