@@ -212,6 +212,34 @@ def test_io_uring_is_a_gap(trace: Trace, world: World) -> None:
     assert run.inputs("out") == {"in": digest(CONTENT)}
 
 
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("raw", "socket"),
+        ("raw6", "socket"),
+        ("packet", "socket"),
+        ("packet-datagrams", "socket"),
+        ("usersock", "socket"),
+        ("usersock-datagrams", "socket"),
+        ("fanotify", "fanotify"),
+    ],
+)
+def test_what_is_not_followed_is_a_gap(trace: Trace, world: World, what: str, said: str) -> None:
+    """Kinds of sockets that are not followed, and descriptors that a read gives, are told when they are made."""
+    world.write("in", CONTENT)
+    run = trace("unseen", what)
+    assert run.gaps == {"other"}
+    assert [said in gap["detail"] for gap in run.record["coverage"]["gaps"]] == [True]
+
+
+@pytest.mark.parametrize("what", ["icmp", "route"])
+def test_what_carries_no_data_is_no_gap(trace: Trace, world: World, what: str) -> None:
+    """The echo requests of ping, and questions to the kernel about its own tables."""
+    world.write("in", CONTENT)
+    run = trace("unseen", what)
+    assert run.gaps == set()
+
+
 def test_io_uring_denied(trace: Trace, world: World) -> None:
     """`--io-uring=deny` answers ENOSYS, and programs fall back."""
     world.write("in", CONTENT)

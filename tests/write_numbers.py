@@ -25,6 +25,7 @@ _NEWER: dict[str, dict[int, str]] = {
         316: "vmsplice",
         320: "utimensat",
         337: "recvmmsg",
+        338: "fanotify_init",
         342: "open_by_handle_at",
         346: "setns",
         353: "renameat2",

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from shark.capture.supervisor import Supervisor
 
 _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
+_AF_NETLINK, _AF_PACKET, _NETLINK_USERSOCK = 16, 17, 2
 _SOCK_DGRAM: Final = 2
+_SOCK_RAW, _SOCK_PACKET = 3, 10
+_ECHOES: Final = frozenset({1, 58})
+"""IPPROTO_ICMP and IPPROTO_ICMPV6: what ping needs a raw socket for carries no data of a command."""
 _MAP_ANONYMOUS: Final = 0x20
 _SHM_RDONLY: Final = 0o10000
 _UNDER_WAY = (0, -errno.EINPROGRESS, -errno.EINTR)
@@ -114,10 +118,27 @@ def _finish_socketpair(address: int, begin: int, s: Supervisor, task: Task, resu
 
 
 def enter_datagrams(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
-    """A socket for datagrams: (domain, type, protocol)."""
+    """A socket for datagrams, or one of which only this is told that it is not followed: (domain, type, protocol)."""
+    unfollowed = _unfollowed(a[0] & 0xFFFFFFFF, a[1] & 0xF, a[2] & 0xFFFFFFFF)
+    if unfollowed:
+        return partial(_finish_unfollowed, unfollowed)
     if a[1] & 0xF != _SOCK_DGRAM or a[0] not in (_AF_UNIX, _AF_INET, _AF_INET6):  # through socketcall any comes here
         return None
     return partial(_finish_datagrams, b"unix:" if a[0] == _AF_UNIX else b"udp:", s.tick())
+
+
+def _unfollowed(family: int, kind: int, protocol: int) -> str:
+    """What a socket is by which processes may reach each other in a way that is not followed; "" for any other."""
+    if family == _AF_PACKET or (family == _AF_INET and kind == _SOCK_PACKET):
+        return "a socket for packets of the network's devices"
+    if family in (_AF_INET, _AF_INET6) and kind == _SOCK_RAW and protocol not in _ECHOES:
+        return "a raw socket"
+    return "a netlink socket between programs" if (family, protocol) == (_AF_NETLINK, _NETLINK_USERSOCK) else ""
+
+
+def _finish_unfollowed(what: str, s: Supervisor, task: Task, result: int) -> Later | None:
+    number = task.process.number
+    return (lambda: s.gap(number, "other", f"data that went through {what} is not followed")) if result >= 0 else None
 
 
 def _finish_datagrams(kind: bytes, begin: int, s: Supervisor, task: Task, result: int) -> Later | None:

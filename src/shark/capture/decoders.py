@@ -36,6 +36,7 @@ IN_LOOP: Final = frozenset(
         channels.enter_socketpair,
         channels.enter_uncounted,
         channels.enter_wait,
+        others.enter_fanotify,
         others.enter_io_uring,
         others.enter_own_filter,
         others.enter_ptrace,
@@ -88,4 +89,5 @@ DECODERS: Final[dict[str, Enter]] = {
     "ptrace": others.enter_ptrace,
     "own_filter": others.enter_own_filter,
     "io_uring": others.enter_io_uring,
+    "fanotify": others.enter_fanotify,
 }

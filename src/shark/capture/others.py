@@ -213,3 +213,17 @@ def enter_io_uring(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | No
         return lambda: s.gap(number, "io_uring", "files that the process opens or writes through io_uring are not seen")
 
     return finish
+
+
+def enter_fanotify(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
+    """fanotify_init: descriptors of files that others open come by read, a call that does not stop."""
+    number = task.process.number
+
+    def finish(s: Supervisor, task: Task, result: int) -> Later | None:
+        if result < 0:
+            return None
+        return lambda: s.gap(
+            number, "other", "files of which the process is given descriptors by fanotify are not seen"
+        )
+
+    return finish

@@ -56,7 +56,7 @@ _OWN_FILTER = Condition(0, 0xFFFFFFD2, 18)  # the bits that both have in common,
 _TO_NOTHING = Condition(1, 0xFFFFFFFF, 0)  # a length whose low half is 0: `sort -o` empties its output so
 _SHARED_FOR_WRITING = Condition(3, 1, 1, Condition(2, 2, 2))  # MAP_SHARED or MAP_SHARED_VALIDATE, and PROT_WRITE
 _REFLINK = Condition(1, 0xFF00, 0x9400)  # FICLONE, FICLONERANGE and what else is of this type (<linux/fs.h>)
-_DATAGRAMS = Condition(1, 0xF, 2)  # SOCK_DGRAM without its flags
+_NO_CONNECTIONS = Condition(1, 2, 2)  # SOCK_DGRAM, SOCK_RAW and SOCK_PACKET, but not SOCK_STREAM, SOCK_SEQPACKET
 _UNTRACED = Condition(0, 0x00800000, 0x00800000)  # CLONE_UNTRACED
 
 
@@ -119,7 +119,7 @@ ROWS: Final[dict[str, Row]] = {
     "accept": Row("accept", _as_they_are),
     "accept4": Row("accept", _as_they_are),
     "socketpair": Row("socketpair", _as_they_are),
-    "socket": Row("datagrams", _as_they_are, _DATAGRAMS),
+    "socket": Row("datagrams", _as_they_are, _NO_CONNECTIONS),
     "bind": Row("bind", _as_they_are),
     "socketcall": Row("socketcall", _as_they_are),
     "mmap": Row("map", _as_they_are, _SHARED_FOR_WRITING),
@@ -146,6 +146,7 @@ ROWS: Final[dict[str, Row]] = {
     "seccomp": Row("own_filter", _as_they_are, _SET_MODE_FILTER),
     "prctl": Row("own_filter", _prctl, _OWN_FILTER),
     "io_uring_setup": Row("io_uring", _as_they_are),
+    "fanotify_init": Row("fanotify", _as_they_are),
 }
 """Every traced system call by its name, on any architecture that has it."""
 
