@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -238,6 +239,15 @@ def test_what_carries_no_data_is_no_gap(trace: Trace, world: World, what: str) -
     world.write("in", CONTENT)
     run = trace("unseen", what)
     assert run.gaps == set()
+
+
+def test_a_core_is_a_gap(trace: Trace, world: World) -> None:
+    """The kernel writes a file without a call: said, unless it goes to a program through a pipe."""
+    world.write("in", CONTENT)
+    piped = Path("/proc/sys/kernel/core_pattern").read_text().startswith("|")
+    run = trace("unseen", "core")
+    said = ["core" in gap["detail"] for gap in run.record["coverage"]["gaps"] if gap["process"] == 2]
+    assert said == ([] if piped else [True])
 
 
 def test_io_uring_denied(trace: Trace, world: World) -> None:

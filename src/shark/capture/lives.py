@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _CLONE_VM, _CLONE_FILES, _CLONE_THREAD, _CLONE_VFORK, _CLONE_NEWNS = 0x100, 0x400, 0x10000, 0x4000, 0x20000
 
+_CORE_PATTERN: Final = b"/proc/sys/kernel/core_pattern"
+"""Where a core goes: to a program if it begins with |, to a socket if with @, else into a file (core(5))."""
+
 _FEW: Final = 256
 """A parent's event follows its child's end within moments; threads that an exec ended are never told of."""
 
@@ -326,6 +329,8 @@ class Lives:
             s.recorder.left(process, killed=os.WIFSIGNALED(status))
         if not process.started:
             return
+        if os.WCOREDUMP(status) and not look.slurp(_CORE_PATTERN).startswith((b"|", b"@")):
+            s.gap(process.number, "other", "the process has left a core, a file that the kernel writes without a call")
         now = s.tick()
         code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1
         number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else -1
