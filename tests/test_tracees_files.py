@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -248,6 +249,36 @@ def test_a_core_is_a_gap(trace: Trace, world: World) -> None:
     run = trace("unseen", "core")
     said = ["core" in gap["detail"] for gap in run.record["coverage"]["gaps"] if gap["process"] == 2]
     assert said == ([] if piped else [True])
+
+
+def test_a_block_device_that_is_written_is_a_gap(shark_run: SharkRun, world: World) -> None:
+    """What is written to it may come back by its name or out of the file behind it; to read it alone is no gap."""
+    need_root()
+    world.write("image", bytes(1 << 16))
+    made = subprocess.run(["losetup", "-f", "--show", "image"], cwd=world.work, capture_output=True, check=False)
+    if made.returncode != 0:
+        pytest.skip(f"no loop device here: {made.stderr!r}")
+    device = made.stdout.decode().strip()
+    try:
+        world.write("in", CONTENT)
+        looked = shark_run(["head", "-c", "1", device])
+        run = shark_run(["sh", "-c", f"cat in > {device}; head -c {len(CONTENT)} {device} > out"])
+    finally:
+        subprocess.run(["losetup", "-d", device], check=True)
+    assert looked.gaps == set()
+    assert [gap["kind"] for gap in run.record["coverage"]["gaps"]] == ["other"]
+    assert device in run.record["coverage"]["gaps"][0]["detail"]
+
+
+def test_a_loop_device_that_the_run_sets_up_is_a_gap(shark_run: SharkRun, world: World) -> None:
+    """From then on what is in the file is read under another name, also through a file system on it."""
+    need_root()
+    need("losetup")
+    world.write("image", bytes(1 << 16))
+    run = shark_run(["sh", "-c", "device=$(losetup -r -f --show image) && losetup -d $device"])
+    if run.status != 0:
+        pytest.skip(f"no loop device here: {run.stderr!r}")
+    assert run.gaps == {"other"}
 
 
 def test_io_uring_denied(trace: Trace, world: World) -> None:

@@ -24,6 +24,8 @@ _SOCK_RAW, _SOCK_PACKET = 3, 10
 _ECHOES: Final = frozenset({1, 58})
 """IPPROTO_ICMP and IPPROTO_ICMPV6: what ping needs a raw socket for carries no data of a command."""
 _MAP_ANONYMOUS: Final = 0x20
+_LOOP: Final = 0x4C00  # the type of a loop device's requests (<linux/loop.h>)
+_LOOP_FILE: Final = frozenset({0x4C00, 0x4C0A})  # LOOP_SET_FD, LOOP_CONFIGURE
 _SHM_RDONLY: Final = 0o10000
 _UNDER_WAY = (0, -errno.EINPROGRESS, -errno.EINTR)
 
@@ -255,6 +257,19 @@ def enter_uncounted(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | N
     """
     task.process.holds.uncounted = True
     return None
+
+
+def enter_control(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
+    """ioctl: (descriptor, request …), a reflink, or one by which a file becomes a loop device."""
+    if a[1] & 0xFFFFFFFF in _LOOP_FILE:
+        return _finish_loop
+    return None if a[1] & 0xFF00 == _LOOP else enter_uncounted(s, task, a)
+
+
+def _finish_loop(s: Supervisor, task: Task, result: int) -> Later | None:
+    number = task.process.number
+    what = "the process has made a file a block device (loop): what is read or written through that is not followed"
+    return (lambda: s.gap(number, "other", what)) if result == 0 else None
 
 
 def enter_wait(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:

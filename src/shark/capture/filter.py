@@ -122,4 +122,5 @@ def _action(action: int, condition: Condition | None) -> list[Instruction]:
         Instruction(AND, 0, 0, condition.mask),
         Instruction(JUMP_EQUAL, 0, len(then), condition.value),
         *then,
+        *([] if condition.otherwise is None else _action(action, condition.otherwise)),
     ]

@@ -181,6 +181,7 @@ def _finish_write(
         kind = LIST if stat_bits.S_ISDIR(stat.mode) else access
         truncated = bool(flags & os.O_TRUNC)
         s.note_opened(path, stat)
+        s.note_device(process, path, stat, access)
         for event in released:
             s.emit(event)
         s.keeper.opened(stat, kind, emptied=created or truncated)
@@ -320,6 +321,7 @@ def given(s: Supervisor, task: Task, fd: int, begin: int, *, via: str, flags: in
 
     def later() -> None:
         s.note_opened(path, stat)
+        s.note_device(process, path, stat, access)
         before = s.keeper.before(stat) if access & WRITE else None
         if before is not None and s.keeper.needed(stat, discards=False):
             before = Before(stat, "", "it was not seen before the descriptor was given")

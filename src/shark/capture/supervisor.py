@@ -34,7 +34,7 @@ from shark.capture.table import Condition, Registers
 from shark.capture.tasks import AtOnce, Finish, Later, Process, Task, Tree
 from shark.capture.waiting import Waiter
 from shark.capture.workers import Workers
-from shark.events import Event, GapSeen, Sighting, Traced
+from shark.events import WRITE, Event, GapSeen, Sighting, Traced
 from shark.tuples import TYPE_CHECKING, NamedTuple
 from shark.values import Stat
 
@@ -179,6 +179,12 @@ class Supervisor:
             self.tiering = None
             if self.recorder is not None:
                 self.recorder.switch_off()  # reading what it has written down looks at files
+
+    def note_device(self, process: Process, path: bytes, stat: Stat, access: int) -> None:
+        """Look out for block devices that are written: a name of theirs, or a file behind them, may give it back."""
+        if access & WRITE and stat_bits.S_ISBLK(stat.mode):
+            what = f"data that went through a block device ({os.fsdecode(path)}) is not followed"
+            self.gap(process.number, "other", what)
 
     # --- how threads stand still, and go on
 

@@ -21,17 +21,23 @@ Registers = tuple[int, ...]
 
 
 class Condition(NamedTuple):
-    """Trace only calls with (low half of argument `argument`) & `mask` == `value`, and for which `also` holds."""
+    """Trace only calls with (low half of argument `argument`) & `mask` == `value`, and for which `also` holds.
+
+    Those for which `otherwise` holds are traced as well.
+    """
 
     argument: int
     mask: int
     value: int
     also: Condition | None = None
+    otherwise: Condition | None = None
 
     def holds(self, registers: Registers) -> bool:
         """The same test as the filter's, for the mode without a filter."""
         mine = registers[self.argument] & self.mask == self.value
-        return mine and (self.also is None or self.also.holds(registers))
+        if mine and (self.also is None or self.also.holds(registers)):
+            return True
+        return self.otherwise is not None and self.otherwise.holds(registers)
 
 
 class Row(NamedTuple):
@@ -55,7 +61,9 @@ _PR_SET_SECCOMP, _PR_SET_SYSCALL_USER_DISPATCH = 22, 59  # <linux/prctl.h>
 _OWN_FILTER = Condition(0, 0xFFFFFFD2, 18)  # the bits that both have in common, and few others
 _TO_NOTHING = Condition(1, 0xFFFFFFFF, 0)  # a length whose low half is 0: `sort -o` empties its output so
 _SHARED_FOR_WRITING = Condition(3, 1, 1, Condition(2, 2, 2))  # MAP_SHARED or MAP_SHARED_VALIDATE, and PROT_WRITE
-_REFLINK = Condition(1, 0xFF00, 0x9400)  # FICLONE, FICLONERANGE and what else is of this type (<linux/fs.h>)
+_LOOP_FILE = Condition(1, 0xFFFFFFF5, 0x4C00)  # LOOP_SET_FD, LOOP_CONFIGURE, and two that are rare (<linux/loop.h>)
+# FICLONE, FICLONERANGE and what else is of this type (<linux/fs.h>)
+_REFLINK = Condition(1, 0xFF00, 0x9400, otherwise=_LOOP_FILE)
 _NO_CONNECTIONS = Condition(1, 2, 2)  # SOCK_DGRAM, SOCK_RAW and SOCK_PACKET, but not SOCK_STREAM, SOCK_SEQPACKET
 _UNTRACED = Condition(0, 0x00800000, 0x00800000)  # CLONE_UNTRACED
 
@@ -137,7 +145,7 @@ ROWS: Final[dict[str, Row]] = {
     "tee": Row("uncounted", _as_they_are),
     "vmsplice": Row("uncounted", _as_they_are),
     "io_setup": Row("uncounted", _as_they_are),
-    "ioctl": Row("uncounted", _as_they_are, _REFLINK),
+    "ioctl": Row("control", _as_they_are, _REFLINK),
     "wait4": Row("wait", _as_they_are, _blocking(2)),
     "waitpid": Row("wait", _as_they_are, _blocking(2)),
     "waitid": Row("wait", _as_they_are, _blocking(3)),

@@ -125,3 +125,11 @@ def test_a_large_table_needs_no_long_jumps() -> None:
         traced = number in rows
         assert (run(code, convention.audit, number, (0, 0, 1, 0, 0, 0)) == bpf.TRACE) is traced
         assert run(code, convention.audit, number, (0, 0, 2, 0, 0, 0)) == bpf.ALLOW
+
+
+@pytest.mark.parametrize(("request_", "stops"), [(0x9409, True), (0x4C00, True), (0x4C0A, True), (0x5401, False)])
+def test_an_alternative_condition(request_: int, stops: bool) -> None:
+    """The filter tests the second condition where the first does not hold."""
+    convention = conventions("x86_64")[0]
+    answer = run(program("x86_64"), convention.audit, convention.numbers["ioctl"], (3, request_, 0, 0, 0, 0))
+    assert answer == (bpf.TRACE if stops else bpf.ALLOW)

@@ -44,3 +44,11 @@ def test_a_condition_looks_at_its_bits_only() -> None:
     condition = Condition(1, 0b1010, 0b1000)
     assert condition.holds((0, 0b1101, 0, 0, 0, 0))
     assert not condition.holds((0b1000, 0b1010, 0, 0, 0, 0))
+
+
+def test_a_condition_may_have_an_alternative() -> None:
+    """Reflinks and what makes a loop device are traced; what programs ask of a terminal is not."""
+    condition = ROWS["ioctl"].condition
+    assert condition is not None
+    assert [condition.holds((3, request, 0, 0, 0, 0)) for request in (0x9409, 0x4C00, 0x4C0A)] == [True] * 3
+    assert not condition.holds((3, 0x5401, 0, 0, 0, 0))
