@@ -201,6 +201,18 @@ def test_scripts_five_deep(shark_run: SharkRun, world: World) -> None:
     assert first["script"] == f"{world.work}/s1"
 
 
+def test_script_by_a_descriptor(trace: Trace, world: World) -> None:
+    """An execveat of a script that it has open: the script is named as the descriptor's path is."""
+    world.write("in", CONTENT)
+    script = world.work / "script"
+    script.write_text("#!/bin/sh\n/bin/cat in > out\n")
+    script.chmod(0o755)
+    run = trace("execveat_empty", "script", "./script")
+    copied(run, world)
+    [image] = [image for image in run.images() if image.get("script")]
+    assert image["script"] == str(script)
+
+
 def test_script_by_relative_path_with_an_argument(shark_run: SharkRun, world: World) -> None:
     """`#! interpreter argument`, called by a relative path from below."""
     world.write("tool.sh", '#!/bin/sh -e\nread line < ../in\necho "$line" > ../out\n', mode=0o755)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _SCRIPT_DEPTH = 5  # the kernel follows `#!` to this depth (BINPRM_MAX_RECURSION is 4 rewrites, execve(2))
 _HEAD = 256  # BINPRM_BUF_SIZE: how much of a `#!` line the kernel looks at
+_AT_EMPTY_PATH = 0x1000
 _S_ISUID, _S_ISGID = 0o4000, 0o2000
 
 
@@ -35,7 +36,7 @@ def enter_exec(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
     """
     name = kernel.read_path(task.tid, a[1])
     begin = s.tick()
-    used = b"" if not name else s.places.used(task, a[0], name)
+    used = _named(s, task, a[0], name, a[2])
     vain = name is not None and _is_nowhere(s, task, name)
     s.lives.begun[task.tid] = Exec(begin, used, vain)
     if task.process.started:
@@ -48,9 +49,23 @@ def enter_exec(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
 
     def finish(s: Supervisor, task: Task, result: int) -> Later | None:
         s.lives.begun.pop(task.tid, None)
+        if not name:
+            return None  # that the descriptor's file is not there is not what was wrong
         return _missing(s, task.process, begin, used) if result in (-errno.ENOENT, -errno.ENOTDIR) else None
 
     return finish
+
+
+def _named(s: Supervisor, task: Task, fd: int, name: bytes | None, flags: int) -> bytes:
+    """What an exec names, made absolute; of a descriptor alone the path of its file, b"" if that has none any more."""
+    if name:
+        return s.places.used(task, fd, name)
+    if name is None or not flags & _AT_EMPTY_PATH:
+        return b""
+    seen = look.descriptor(task.tid, look.signed(fd))
+    if seen is None or not seen[1].regular or not seen[1].nlink:
+        return b""
+    return seen[0] if seen[0].startswith(b"/") else b""
 
 
 def _is_nowhere(s: Supervisor, task: Task, name: bytes) -> bool:
