@@ -588,6 +588,7 @@ def test_connections(address: bytes, expected: tuple[str, str, int] | None, resu
     [
         (b"ptrace(PTRACE_TRACEME) = -1 EPERM (Operation not permitted)", "nested-ptrace"),
         (b"io_uring_setup(8, {flags=0}) = 3", "io_uring"),
+        (b"fanotify_init(FAN_CLASS_NOTIF, O_RDONLY) = 3", "other"),
         (b"unshare(CLONE_NEWNS) = 0", "namespace"),
         (b"open(gibberish", "other"),
     ],

@@ -110,6 +110,13 @@ def _io_uring(m: Moment, call: Call) -> None:
         m.world.emit(GapSeen(*m.head, "io_uring", detail))
 
 
+def _fanotify(m: Moment, call: Call) -> None:
+    if call.result is not None and call.result >= 0:
+        m.process.descriptors.put(call.result, OpenFile(NAMELESS), closing=True)
+        detail = "files of which the process is given descriptors by fanotify are not seen"
+        m.world.emit(GapSeen(*m.head, "other", detail))
+
+
 HANDLERS: Final[dict[bytes, Handler]] = by_name(
     {
         "chdir": _chdir,
@@ -123,5 +130,6 @@ HANDLERS: Final[dict[bytes, Handler]] = by_name(
         "connect": _connect,
         "ptrace": _ptrace,
         "io_uring_setup": _io_uring,
+        "fanotify_init": _fanotify,
     }
 )
