@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
+from shark.ancestry.asking import Answer, Asked
 from shark.ancestry.values import Content
-from shark.errors import SharkError
 from shark.model.lineage import users
 from shark.store.home import Store
 from shark.store.rows import encoded
-
-if TYPE_CHECKING:
-    from shark.model.documents import OutputEntry
 
 
 class Used(NamedTuple):
@@ -22,37 +18,14 @@ class Used(NamedTuple):
     kind: Literal["input", "control"]
 
 
-_Answer = Callable[[Content], "list[Used]"]
+def inside(store: Store) -> Asked[Used]:
+    """Asks for the outputs of a run that derive from one of its outputs."""
+    return Asked(store, _users)
 
 
-class Inside:
-    """Reads the records of one store, each once."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._runs: dict[str, _Answer] = {}
-
-    def of(self, run: str, made: Content) -> list[Used]:
-        """Give the outputs of a run that derive from this output of it; none where that is not known."""
-        if run not in self._runs:
-            self._runs[run] = self._read(run)
-        return self._runs[run](made)
-
-    def _read(self, run: str) -> _Answer:
-        try:
-            record = self._store.read_record(run)
-            outputs: list[OutputEntry] = cast("Any", record["outputs"])
-            by_content = {_content(output): (output["file"], output["version"]) for output in outputs}
-            found = users(cast("Any", record))
-        except (SharkError, KeyError, TypeError, AttributeError, ValueError):
-            return lambda _: []  # damaged or odd: the walk itself says so
-
-        def used(made: Content) -> list[Used]:
-            key = by_content.get(made)
-            return [] if key is None else [Used(_content(output), kind) for output, kind in found.get(key, ())]
-
-        return used
-
-
-def _content(output: Mapping[str, Any]) -> Content:
-    return Content(encoded(output["path"]), output.get("sha256", ""))
+def _users(record: dict[str, Any]) -> Answer[Used]:
+    found = users(cast("Any", record))
+    return lambda output: [
+        Used(Content(encoded(user["path"]), user.get("sha256", "")), kind)
+        for user, kind in found.get((output["file"], output["version"]), ())
+    ]

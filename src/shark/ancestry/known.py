@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from shark.ancestry import carried
 from shark.ancestry.carried import Carried
-from shark.ancestry.inside import Inside
+from shark.ancestry.inside import inside
 from shark.ancestry.recorded import Recorded, Use
 from shark.ancestry.values import EMPTY, Content, Maker, Making, Source, Unknown
 from shark.store.home import Store
@@ -33,7 +33,7 @@ class Known:
     def __init__(self, store: Store, environ: Mapping[str, str] = os.environ) -> None:
         self.recorded = Recorded(store, environ)
         self.carried = Carried()
-        self._inside = Inside(store)
+        self._inside = inside(store)
 
     def __enter__(self) -> Known:
         return self

@@ -2,52 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from shark.ancestry.values import Content
-from shark.errors import SharkError
+from shark.ancestry.asking import Answer, Asked
 from shark.model.lineage import chains
 from shark.store.home import Store
-from shark.store.rows import encoded
 
 if TYPE_CHECKING:
     from shark.view.documents import StepEntry
 
-_Chain = Callable[[Content], "list[StepEntry]"]
+
+def steps(store: Store) -> Asked[StepEntry]:
+    """Asks for the processes from which something reached an output, by number."""
+    return Asked(store, _steps)
 
 
-class Steps:
-    """Reads the records of one store, each once."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._runs: dict[str, _Chain] = {}
-
-    def of(self, run: str, made: Content) -> list[StepEntry]:
-        """Give the processes from which something reached an output, by number; none where that is not known."""
-        if run not in self._runs:
-            self._runs[run] = self._read(run)
-        return self._runs[run](made)
-
-    def _read(self, run: str) -> _Chain:
-        try:
-            record = self._store.read_record(run)
-            chain = chains(cast("Any", record))
-            processes = {process["n"]: _entry(process) for process in record["processes"]}
-            outputs = [(output, _contents(output)) for output in record["outputs"]]
-        except (SharkError, KeyError, TypeError, AttributeError, ValueError):
-            return lambda _: []  # damaged or odd: the walk itself says so
-
-        def steps(made: Content) -> list[StepEntry]:
-            found = next((output for output, contents in outputs if made in contents), None)
-            return [] if found is None else [processes[n] for n in chain(found) if n in processes]
-
-        return steps
-
-
-def _contents(output: Mapping[str, Any]) -> set[Content]:
-    return {Content(encoded(path), output.get("sha256", "")) for path in (output["path"], *output.get("names", ()))}
+def _steps(record: dict[str, Any]) -> Answer[StepEntry]:
+    chain = chains(cast("Any", record))
+    processes = {process["n"]: _entry(process) for process in record["processes"]}
+    return lambda output: [processes[n] for n in chain(cast("Any", output)) if n in processes]
 
 
 def _entry(process: Mapping[str, Any]) -> StepEntry:

@@ -14,8 +14,8 @@ from shark.ancestry.values import EMPTY, Content, Maker, Making, Source, Unknown
 from shark.store.home import Store
 
 if TYPE_CHECKING:
-    from shark.ancestry.steps import Steps
-    from shark.view.documents import Impact, Lineage
+    from shark.ancestry.asking import Asked
+    from shark.view.documents import Impact, Lineage, StepEntry
 
 _SOURCE = Unknown("source", "no run is known that made it")
 _UNUSED = Unknown("source", "no run is known that used it")
@@ -61,10 +61,10 @@ def impact(
         return document
 
 
-def _steps(store: Store) -> Steps:
-    from shark.ancestry.steps import Steps
+def _steps(store: Store) -> Asked[StepEntry]:
+    from shark.ancestry.steps import steps
 
-    return Steps(store)
+    return steps(store)
 
 
 def _root_nodes(drawing: Drawing, found: Iterable[Root]) -> list[str]:
@@ -84,7 +84,7 @@ def _root_nodes(drawing: Drawing, found: Iterable[Root]) -> list[str]:
 class Upstream:
     """The walk of lineage."""
 
-    def __init__(self, known: Known, depth: int | None, steps: Steps | None = None) -> None:
+    def __init__(self, known: Known, depth: int | None, steps: Asked[StepEntry] | None = None) -> None:
         self.drawing = Drawing()
         self._known = known
         self._depth = depth
