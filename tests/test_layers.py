@@ -22,6 +22,7 @@ LAYERS = {
     "jsontext": WORDS,
     "tuples": WORDS,
     "kinds": WORDS,
+    "escaping": WORDS,
     "model": MODEL,
     "capture": CAPTURE,
     "recorder": CAPTURE,

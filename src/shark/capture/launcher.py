@@ -235,15 +235,12 @@ def refuse(name: bytes, problem: OSError) -> NoReturn:
     """End as a shell does when a command cannot be executed."""
     absent = problem.errno in (errno.ENOENT, errno.ENOTDIR)
     reason = os.strerror(problem.errno or 0) if b"/" in name or not absent else "command not found"
+    from shark.escaping import escape
+
     with contextlib.suppress(OSError):  # standard error may be closed; the status tells all the same
-        shown = "".join(c if c.isprintable() else _escape(c) for c in os.fsdecode(name)) or "''"
+        shown = "".join(c if c.isprintable() else escape(c) for c in os.fsdecode(name)) or "''"
         os.write(2, f"shark: {shown}: {reason}\n".encode())
     os._exit(EXIT_NOT_FOUND if absent else EXIT_NOT_EXECUTABLE)
-
-
-def _escape(char: str) -> str:
-    """As `view/words.py`, which is not for this layer: a name can make no line of its own."""
-    return f"\\x{ord(char) - 0xDC00:02x}" if "\udc80" <= char <= "\udcff" else char.encode("unicode_escape").decode()
 
 
 def candidates(name: bytes, environ: Mapping[bytes, bytes]) -> list[bytes]:

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from shark.escaping import escape
 from shark.view import reading
 
 _JOINERS = "\u200c\u200d"
@@ -25,24 +26,13 @@ def visible(text: str, *, ascii_only: bool = False) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(c if _harmless(c, ascii_only) else _escape(c) for c in text)
+    return "".join(c if _harmless(c, ascii_only) else escape(c) for c in text)
 
 
 def _harmless(char: str, ascii_only: bool) -> bool:
     if ascii_only and not char.isascii():
         return False
     return char.isprintable() or char in _JOINERS
-
-
-def _escape(char: str) -> str:
-    code = ord(char)
-    if char in "\n\t\r":
-        return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}[char]
-    if 0xDC80 <= code <= 0xDCFF:  # PEP 383: one undecodable byte
-        return f"\\x{code - 0xDC00:02x}"
-    if code < 0x80:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def command(argv: Sequence[str], *, ascii_only: bool = False) -> str:
