@@ -18,5 +18,7 @@ int main(void)
 		_exit(0);
 	}
 	copy("fifo", "out");
-	return 0;
+	int status;
+	MUST(wait(&status));
+	return WEXITSTATUS(status);
 }
