@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from harness import SHARK, Run, World, digest, need_root
+from harness import SHARK, Compiler, Run, World, digest, need_root
 from test_crash import tmpfs
 
 CONTENT = b"the input\n"
@@ -383,19 +383,19 @@ def test_a_path_that_the_kernel_does_not_tell(shark_run: Callable[..., Run], wor
 FAULTY = """
 import sys
 from shark.capture.holdings import Holdings
-def at_fork(self, task):
+def fault(self, task):
     raise ValueError("a fault")
-Holdings.at_fork = at_fork
+Holdings.at_fork = Holdings.at_birth = fault
 from shark.__main__ import main
 sys.exit(main())
 """
 
 
-def test_a_fault_of_shark_at_a_fork(shark_run: Callable[..., Run], world: World) -> None:
+def test_a_fault_of_shark_at_a_fork(shark_run: Callable[..., Run], world: World, tracee: Compiler) -> None:
     """The child goes on, and shark says what went wrong."""
     world.write("in")
     world.shark = (sys.executable, "-c", FAULTY)
-    run = shark_run(["sh", "-c", "cat in > out; cat out > again"])
+    run = shark_run(["sh", "-c", f"cat in > again; {tracee('closed_after_fork')}"])  # which has threads, too
     assert run.status == 0
     assert b"a fault of shark itself" in run.stderr
     assert set(run.outputs) == {"out", "again"}

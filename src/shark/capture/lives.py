@@ -92,9 +92,10 @@ class Lives:
             self._enter_child(task, status >> 16)
             self._s.go(task)
 
-    def _look_before_fork(self, task: Task) -> None:
+    def _look(self, look: Callable[[Task], None], task: Task) -> None:
+        """A look at a fork that may go wrong, and must not end what is to be done for the child."""
         try:
-            self._holdings.at_fork(task)
+            look(task)
         except Exception as problem:  # noqa: BLE001  the child would be held for ever
             self._s.note_fault(task, problem)
 
@@ -114,7 +115,7 @@ class Lives:
             process.holds.uncounted = True  # what threads that have ended read is not told apart from others
         else:
             if task.process.started:
-                self._look_before_fork(task)
+                self._look(self._holdings.at_fork, task)
             process = self._new_process(task.process, child, flags)
             task.process.forked = True
             if flags & _CLONE_FILES:
@@ -125,7 +126,7 @@ class Lives:
         if flags & _CLONE_NEWNS:
             look.refresh_view(process, child, s.own_namespace)
         if process.started and len(task.process.tids) > 1 and not flags & (_CLONE_VM | _CLONE_FILES):
-            self._holdings.at_birth(self._tasks[child])
+            self._look(self._holdings.at_birth, self._tasks[child])
         first = self._early.pop(child, None)
         ended = self._ended_early.pop(child, None)
         if task.restore is not None:
