@@ -6,7 +6,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 
-from shark.capture import kernel
+from shark.capture import kernel, look
 
 Identity = tuple[int, int]
 """Device and inode: of a pipe, both its ends have the same."""
@@ -27,11 +27,7 @@ def from_process(pid: int, identity: Identity) -> int | None:
 
 def parent_of(pid: int) -> int:
     """The process that waits for the end of `pid`, a zombie too; 0 where it is out of sight."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return int(file.read().rpartition(b")")[2].split()[1])
-    except (OSError, IndexError, ValueError):
-        return 0
+    return max(0, look.figure(look.slurp(b"/proc/%d/status" % pid), b"\nPPid:"))
 
 
 def _numbers(pid: int) -> Iterator[int]:
