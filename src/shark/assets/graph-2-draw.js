@@ -4,7 +4,8 @@ const pen = canvas.getContext('2d');  // not an opaque one: that would be black 
 const view = {level: null, scale: 1, x: 0, y: 0, width: 0, height: 0, chosen: -1, over: -1, flow: null, hits: new Set()};
 let colours = {};
 const kept = {image: document.createElement('canvas'), x: 0, y: 0, scale: 1, slow: false, valid: false};
-let asked = 0, settle = 0, drawnLast = 0;
+const LATE = 30;  // milliseconds from asking for a frame to its coming, of which a screen takes 17
+let asked = 0, settle = 0, drawnLast = 0, late = 0;
 
 function readColours() {
   const style = getComputedStyle(document.documentElement);
@@ -22,8 +23,12 @@ const toY = y => y * view.scale + view.y;
 function redraw(moving = false) {
   if (!moving) kept.valid = false;
   if (asked) return;
+  const since = performance.now();
   asked = requestAnimationFrame(() => {
     asked = 0;
+    // Lines are painted when draw() has returned: what that takes shows only in when the next frame comes.
+    late = moving && kept.valid && performance.now() - since > LATE ? late + 1 : 0;
+    if (late > 1 && !kept.slow) keep();
     if (kept.valid && kept.slow) {
       shift();
       clearTimeout(settle);
@@ -55,13 +60,17 @@ function draw() {
   drawLines(level, seen);
   drawNodes(level, seen);
   drawnLast = performance.now() - began;
-  kept.slow = drawnLast > 9;
-  if (kept.slow) {
-    kept.image.width = canvas.width;
-    kept.image.height = canvas.height;
-    kept.image.getContext('2d', {alpha: false}).drawImage(canvas, 0, 0);
-  }
+  kept.slow = false;
+  if (drawnLast > 9) keep();
   Object.assign(kept, {x: view.x, y: view.y, scale: view.scale, valid: true});
+}
+
+// Keep what is drawn, as the picture that will do while it is moved.
+function keep() {
+  kept.image.width = canvas.width;
+  kept.image.height = canvas.height;
+  kept.image.getContext('2d', {alpha: false}).drawImage(canvas, 0, 0);
+  kept.slow = true;
 }
 
 const apart = (left, top, right, bottom, seen) => right < seen.left || left > seen.right || bottom < seen.top || top > seen.bottom;
