@@ -55,11 +55,12 @@ def steps(
             return
         unowned = early.take_up(file.path for file in some if _is_input(file))
         asks = asks or (hashes and any(role(path) in _HASHED for path in unowned))
-        there = store() if asks and not indexed and not some else None
-        if there is not None:
+        yield bool(some)
+        # Once: among its first files is mostly one that no package owns, and a command opens new ones until it ends.
+        if asks and not indexed and (there := store()) is not None:
             Index.catch_up(there, os.environ)
             indexed = True
-        yield bool(some) or there is not None
+            yield True
 
 
 def _is_input(file: File) -> bool:

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -147,6 +148,20 @@ def test_a_change_before_is_taken_up_and_a_young_state_is_not_believed(installed
     record = installed.site / "pkg-1.0.dist-info/RECORD"
     write(record, record.read_text().replace("y.py", "w.py"))
     assert early.owners(installed.paths) == packages.owners(installed.paths, environ=installed.environ)
+
+
+def test_where_nobody_can_be_asked_all_files_are_without_an_owner(
+    installed: Installed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that cannot be read is no reason to keep silent of the files: no owner of them is known."""
+
+    def fails(*_: object, **__: object) -> NoReturn:
+        raise OSError(5, "Input/output error")
+
+    early = Early(installed.environ, settled_ns=0)
+    monkeypatch.setattr("shark.content.packages.early.owners", fails)
+    for _ in range(2):
+        assert set(early.take_up(installed.paths)) == set(map(packages.source_of, installed.paths))
 
 
 @pytest.mark.parametrize("name", ["status", "diversions", "info/tool.list", "info/tool.md5sums"])

@@ -34,14 +34,14 @@ class Early:
         What fails is forgotten: whoever asks for `owners` will hear of it.
         """
         if not self._useful or len(self._known) > _MOST:
-            return ()
+            return list(map(source_of, paths))
         states = {path: self._look.settled(path) for path in map(source_of, paths) if path not in self._known}
         try:
             found = owners((path for path, state in states.items() if state), known=self._ecosystems)
         except OSError:
             self._useful = False
             self._known.clear()
-            return ()
+            return states.keys()
         self._useful = not self._look.hopeless
         self._known.update((path, (state, found.get(path))) for path, state in states.items() if state)
         return states.keys() - found.keys()
