@@ -88,6 +88,19 @@ def test_lists_of_dependencies(shark_run: Callable[..., Run], world: World) -> N
     assert controls == {"one.c"}
 
 
+@pytest.mark.parametrize("recipe", ["gcc -c -o $@ $<", "gcc -c -o $@ $<; true"], ids=["program", "shell"])
+def test_output_that_is_kept(shark_run: Callable[..., Run], world: World, recipe: str) -> None:
+    """What make keeps until a recipe is over lies in files that the recipes could read, but do not."""
+    need("make", "gcc")
+    world.write("Makefile", f"all: one.o two.o three.o\n%.o: %.c\n\t{recipe}\n")
+    for name in SOURCES[1:]:
+        world.write(f"{name}.c", f"int {name};\n")
+    run = shark_run(["make", "-s", "-j2", "--output-sync"])
+    assert run.status == 0, run.stderr
+    for name in SOURCES[1:]:
+        assert run.inputs(f"{name}.o", role=None).keys() == {f"{name}.c", "Makefile"}
+
+
 PIPES = {
     "moved": "exec 3>&1; cat in >&3",
     "substituted": "exec 3< <(cat in); cat <&3",

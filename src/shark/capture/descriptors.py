@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 _IDLE: Final = frozenset({b"/dev/null", b"/dev/zero", b"/dev/full", b"/dev/urandom", b"/dev/random"})
 _OWNER_READ, _OWNER_WRITE = 0o400, 0o200
 
+_FOR_OUTPUT: Final = (1, 2)
+"""Descriptors from which no program reads a file, though it may: who keeps the output of its children in temporary
+files (GNU make's --output-sync, GNU parallel) opens these to read them itself afterwards. What a program opens for
+reading and writing itself is noted as that."""
+
 
 class Shown(NamedTuple):
     """What /proc shows of a descriptor: what its link says, the link's mode (0 where that is of no interest), and of
@@ -94,6 +99,8 @@ class Descriptors:
         key = b"%d:%d" % number
         if kind == stat_bits.S_IFIFO:
             return None if key in self.outside else Held("fifo", key, access)
+        if fd in _FOR_OUTPUT and access & WRITE:
+            access = WRITE
         return Held("file", key, access) if kind == stat_bits.S_IFREG and (reading or access & WRITE) else None
 
     def _terminal(self, task: Task, shown: bytes, fd: int) -> bytes:
