@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from packageurl import PackageURL
 
 from shark.content import packages
-from shark.content.packages.common import package_url
+from shark.content.packages.common import SMALL, package_url
 from shark.content.packages.conda import Conda
 from shark.content.packages.cran import Cran
 from shark.content.packages.deb import Deb
@@ -81,6 +81,30 @@ class TestDeb:
         assert deb.owners([tool])[tool].modified
         os.unlink(tool)
         assert deb.owners([tool])[tool].modified
+
+    def test_where_all_ctimes_are_new_a_small_file_with_an_old_time_is_compared(self, system, monkeypatch):
+        """As in an unpacked image, over which a file was copied that keeps its mtime. It is read once only."""
+        root, deb = system
+        tool, conf = os.fsencode(root / "bin" / "tool"), write(root / "etc" / "tool.conf", "mine\n")
+        monkeypatch.setattr("shark.content.packages.verdicts._DISTRUST_NS", -1_000_000_000)
+        assert {path: owner.modified for path, owner in deb.owners([tool, conf]).items()} == {tool: False, conf: True}
+        monkeypatch.setattr("shark.content.packages.deb.file_digest", lambda *_: pytest.fail("read again"))
+        again = Deb(deb._folder, admin=deb._admin, release={})
+        assert {path: owner.modified for path, owner in again.owners([tool, conf]).items()} == {tool: False, conf: True}
+
+    def test_a_large_file_is_judged_by_its_times(self, system):
+        root, deb = system
+        path = write(root / "bin" / "tool", b"x" * (SMALL + 1))
+        assert not deb.owners([path])[path].modified
+
+    def test_a_file_that_only_the_installation_touched_is_not_read(self, system, monkeypatch):
+        root, deb = system
+        monkeypatch.setattr("shark.content.packages.deb.file_digest", lambda *_: pytest.fail("read"))
+        entry = os.path.join(deb._admin, b"info", b"tool:amd64.list")
+        later = os.stat(root / "bin" / "tool").st_ctime_ns + 1_000_000
+        os.utime(entry, ns=(later, later))
+        paths = [os.fsencode(root / name) for name in ("bin/tool", "etc/tool.conf")]
+        assert [owner.modified for owner in deb.owners(paths).values()] == [False, False]
 
     def test_a_diverted_file_is_found_where_it_really_is(self, system):
         root, deb = system
@@ -205,6 +229,16 @@ class TestPypi:
         write(site / "foo" / "c.py", "cccc", OLD + 1)
         assert [self.owner(site, f"foo/{name}.py").modified for name in "abc"] == [True, True, False]
 
+    def test_a_change_that_put_size_and_time_back_is_noticed(self, site, tmp_path, monkeypatch):
+        """And what was compared once is not read again."""
+        install(site, "foo-1", {"foo/a.py": "aaaa", "foo/b.py": "bbbb"})
+        paths = [write(site / "foo" / "a.py", "AAAA"), os.fsencode(site / "foo" / "b.py")]
+        monkeypatch.setattr("shark.content.packages.verdicts._DISTRUST_NS", -1_000_000_000)
+        folder = os.fsencode(tmp_path / "cache")
+        assert [owner.modified for owner in Pypi(folder).owners(paths).values()] == [True, False]
+        monkeypatch.setattr("shark.content.packages.pypi.file_digest", lambda *_: pytest.fail("read again"))
+        assert [owner.modified for owner in Pypi(folder).owners(paths).values()] == [True, False]
+
     def test_an_editable_installation_owns_its_pointer(self, site):
         direct = {"url": "file:///home/me/foo", "dir_info": {"editable": True}}
         install(site, "foo-1", {"_editable_impl_foo.pth": "/home/me/foo"}, direct=direct)
@@ -305,6 +339,16 @@ class TestConda:
         assert Conda().owners([lib])[lib].modified
         script = write(root / "bin" / "x", "no digest", OLD + 1)
         assert Conda().owners([script])[script].modified
+
+    def test_a_change_that_put_the_time_back_is_noticed(self, root, tmp_path, monkeypatch):
+        """And what was compared once is not read again."""
+        lib, root = root
+        monkeypatch.setattr("shark.content.packages.verdicts._DISTRUST_NS", -1_000_000_000)
+        write(root / "lib" / "libx.so", "y")
+        folder = os.fsencode(tmp_path / "cache")
+        assert Conda(folder).owners([lib])[lib].modified
+        monkeypatch.setattr("shark.content.packages.conda.file_digest", lambda *_: pytest.fail("read again"))
+        assert Conda(folder).owners([lib])[lib].modified
 
 
 class TestNpm:

@@ -50,6 +50,22 @@ def test_what_has_just_changed_is_not_believed(tmp_path: Path) -> None:
     assert verdicts.get(bytes(file), os.stat(file), "x 1") is None
 
 
+def test_of_too_many_the_newest_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is used again after long is compared again."""
+    monkeypatch.setattr("shark.content.packages.verdicts._MOST", 2)
+    place = bytes(tmp_path / "verdicts")
+    verdicts = Verdicts(place)
+    for path, state in ((b"/a", "x 1"), (b"/b", "x 1"), (b"/c", "x 1"), (b"/a", "x 2")):
+        verdicts.put(path, stat(), state, modified=False)
+    verdicts.keep()
+    kept = Verdicts(place)
+    assert [kept.get(b"/a", stat(), "x 2"), kept.get(b"/b", stat(), "x 1"), kept.get(b"/c", stat(), "x 1")] == [
+        False,
+        None,
+        False,
+    ]
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"[2,{}]", b'[1,{"/x":3}]', b'[1,{"/x":[]}]', b"\xff"])
 def test_a_damaged_file_is_none(tmp_path: Path, content: bytes) -> None:
     """Whatever lies there, nothing is known and nothing fails."""

@@ -19,6 +19,12 @@ INSTALL_NS = 600_000_000_000
 """How long an installation may take, in ns: ctimes of a package's files lie within this of its database entry's, also
 when both were copied (an unpacked image)."""
 
+SMALL = 1 << 20
+"""Up to so many bytes, a file whose times do not show that it was left alone is compared with its package's digest."""
+
+_WRITTEN_NS = 1_000_000_000
+"""A package's entry is written after its files, in ns; their ctimes may be a little later (coarse clocks)."""
+
 
 _LOWER = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _CASED = _LOWER | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -83,9 +89,21 @@ def is_directory(path: bytes) -> bool:
 def suspect(found: os.stat_result, database: os.stat_result) -> bool:
     """Whether a file may have been changed since its package manager wrote `database`, its entry for the package.
 
-    An mtime later than the entry's, or (for a change that put the old mtime back) a ctime much later than the entry's.
+    An mtime later than the entry's, or (for a change that put the old mtime back) a ctime much later than the entry's;
+    for a small file also a ctime that was not set by the installation: to read it costs less than a wrong answer.
     """
-    return found.st_mtime_ns > database.st_mtime_ns or found.st_ctime_ns > database.st_ctime_ns + INSTALL_NS
+    if found.st_mtime_ns > database.st_mtime_ns or found.st_ctime_ns > database.st_ctime_ns + INSTALL_NS:
+        return True
+    return found.st_size <= SMALL and not _left_alone(found, database)
+
+
+def _left_alone(found: os.stat_result, database: os.stat_result) -> bool:
+    """Whether a file's ctime is of the installation itself, when the entry's mtime was set.
+
+    In an unpacked image all ctimes are those of the unpacking, and in one that is mounted (squashfs) the mtimes: what
+    was copied over a package's file there, with an old mtime, looks like all the rest.
+    """
+    return -INSTALL_NS <= found.st_ctime_ns - database.st_mtime_ns <= _WRITTEN_NS
 
 
 def file_digest(path: bytes, algorithm: str) -> str | None:

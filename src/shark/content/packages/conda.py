@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 from shark.content.masking import mask_text
 from shark.content.packages.common import file_digest, is_directory, package_url, regular, suspect
 from shark.content.packages.look import Look
 from shark.content.packages.pathindex import Contents, Package, PathIndex, path_index
+from shark.content.packages.verdicts import Verdicts
 from shark.jsontext import loads
 from shark.model.facts import Owner
 from shark.tuples import TYPE_CHECKING
@@ -43,7 +45,12 @@ class Conda:
             if package is not None and not is_directory(path):
                 document = root + b"/conda-meta/" + os.fsencode(package[0])
                 result[path] = Owner(_purl(package), self._modified(path, name, document))
+        self._verdicts.keep()
         return result
+
+    @cached_property
+    def _verdicts(self) -> Verdicts:
+        return Verdicts(None if self._folder is None else self._folder + b"/conda-verdicts")
 
     def _root(self, folder: bytes) -> bytes | None:
         """The nearest directory at or above `folder` that is an environment."""
@@ -72,6 +79,12 @@ class Conda:
             return True
         if not suspect(found, written):
             return False
+        state = f"{os.fsdecode(document)} {written.st_mtime_ns}"
+        return self._verdicts.settle(path, found, state, lambda: self._differs(path, name, document, found, written))
+
+    def _differs(
+        self, path: bytes, name: bytes, document: bytes, found: os.stat_result, written: os.stat_result
+    ) -> bool:
         if document not in self._documents:
             entries = _entries(_load(document, self._look))
             self._documents[document] = {str(entry.get("_path")): entry for entry in entries}

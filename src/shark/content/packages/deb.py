@@ -162,7 +162,7 @@ class _Check:
         self._look = look
         self._admin = admin
         self._lists: dict[str, os.stat_result | None] = {}
-        self._sums: dict[str, bytes] = {}
+        self._sums: dict[str, dict[bytes, bytes]] = {}
         self._status: bytes | None = None
         self._diverted: dict[bytes, bytes] | None = None
 
@@ -177,11 +177,7 @@ class _Check:
         if not suspect(found, written):
             return False
         state = f"{stem} {written.st_mtime_ns}"  # of the package, whose digests need not be looked up then
-        modified = self.verdicts.get(path, found, state)
-        if modified is None:
-            modified = self._differs(path, stem, found, written)
-            self.verdicts.put(path, found, state, modified=modified)
-        return modified
+        return self.verdicts.settle(path, found, state, lambda: self._differs(path, stem, found, written))
 
     def _differs(self, path: bytes, stem: str, found: os.stat_result, written: os.stat_result) -> bool:
         shipped = self._shipped(path, stem)
@@ -195,15 +191,15 @@ class _Check:
     def _shipped(self, path: bytes, stem: str) -> str | None:
         """The MD5 digest with which the package came: of info/*.md5sums, or of a Conffiles field in status."""
         if stem not in self._sums:
-            self._sums[stem] = b"\n" + self._look.read(self._info(stem, b".md5sums"))
+            lines = self._look.read(self._info(stem, b".md5sums")).split(b"\n")
+            self._sums[stem] = {line[34:]: line[:32] for line in lines}
         if self._status is None:
             self._status = self._look.read(self._admin + b"/status")
             self._diverted = {to: path for path, (to, _) in _diversions(self._admin, self._look).items()}
         original = (self._diverted or {}).get(path, path)
         for spelling in _spellings(original):
-            end = self._sums[stem].find(b"  " + spelling[1:] + b"\n")
-            if end >= 32:
-                return os.fsdecode(self._sums[stem][end - 32 : end])
+            if (digest := self._sums[stem].get(spelling[1:])) is not None:
+                return os.fsdecode(digest)
             start = self._status.find(b"\n " + spelling + b" ")
             if start >= 0:
                 return os.fsdecode(self._status[start + len(spelling) + 3 :][:32])

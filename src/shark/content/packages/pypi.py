@@ -10,6 +10,7 @@ from shark.content.masking import mask_text
 from shark.content.packages.common import file_digest, package_url, regular, suspect
 from shark.content.packages.look import Look
 from shark.content.packages.pathindex import Contents, PathIndex, path_index
+from shark.content.packages.verdicts import Verdicts
 from shark.jsontext import loads
 from shark.model.facts import Owner
 
@@ -45,9 +46,14 @@ class Pypi:
                 entry = self._site(site).find(name)
                 if entry:
                     distribution, fields = entry
-                    result[path] = Owner(distribution.purl, _modified(path, fields, distribution))
+                    result[path] = Owner(distribution.purl, _modified(path, fields, distribution, self._verdicts))
                     break
+        self._verdicts.keep()
         return result
+
+    @cached_property
+    def _verdicts(self) -> Verdicts:
+        return Verdicts(None if self._folder is None else self._folder + b"/pypi-verdicts")
 
     def _site(self, folder: bytes) -> _Site:
         if folder not in self._sites:
@@ -220,16 +226,21 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _modified(path: bytes, fields: list[bytes], distribution: _Distribution) -> bool:
-    found = regular(path)
-    if found is None or distribution.written is None:
+def _modified(path: bytes, fields: list[bytes], distribution: _Distribution, verdicts: Verdicts) -> bool:
+    found, written = regular(path), distribution.written
+    if found is None or written is None:
         return True
     digest, size = (*fields, b"", b"")[:2]
     if size.isdigit() and int(size) != found.st_size:
         return True
     algorithm, _, value = digest.partition(b"=")
-    if os.fsdecode(algorithm) not in _ALGORITHMS or not suspect(found, distribution.written):
+    if os.fsdecode(algorithm) not in _ALGORITHMS or not suspect(found, written):
         return False
+    state = f"{os.fsdecode(digest)} {written.st_mtime_ns}"
+    return verdicts.settle(path, found, state, lambda: _differs(path, os.fsdecode(algorithm), value))
+
+
+def _differs(path: bytes, algorithm: str, value: bytes) -> bool:
     import base64
     import binascii
 
@@ -237,4 +248,4 @@ def _modified(path: bytes, fields: list[bytes], distribution: _Distribution) -> 
         recorded = base64.urlsafe_b64decode(value + b"==").hex()
     except binascii.Error:
         return True
-    return file_digest(path, os.fsdecode(algorithm)) != recorded
+    return file_digest(path, algorithm) != recorded

@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Callable
 
 from shark.content.packages.pathindex import save
 from shark.jsontext import dumps, loads
 
 _FORMAT = 1
 _MOST = 5000
-"""So many verdicts are kept; of more, none: then the machine is an odd one, and the file would be slow to read."""
+"""So many verdicts are kept, the newest: to read more (5 ms) would cost each run more than it saves."""
 _DISTRUST_NS = 2_000_000_000
 """A file that changed within this may change again without its stat telling so."""
 
@@ -40,14 +41,25 @@ class Verdicts:
     def put(self, path: bytes, found: os.stat_result, package: str, *, modified: bool) -> None:
         """Remember it. `found` is what stat(2) said before the file was read."""
         if max(found.st_mtime_ns, found.st_ctime_ns) < time.time_ns() - _DISTRUST_NS:
-            self._entries()[os.fsdecode(path)] = [*_state(found, package), modified]
+            entries, name = self._entries(), os.fsdecode(path)
+            entries.pop(name, None)  # the newest are the last ones
+            entries[name] = [*_state(found, package), modified]
             self._changed = True
+
+    def settle(self, path: bytes, found: os.stat_result, package: str, differs: Callable[[], bool]) -> bool:
+        """What is known of it, or else what `differs` finds out, which is remembered."""
+        modified = self.get(path, found, package)
+        if modified is None:
+            modified = differs()
+            self.put(path, found, package, modified=modified)
+        return modified
 
     def keep(self) -> None:
         """Write down what is new. What cannot be written is forgotten."""
-        if self._changed and self._file is not None and len(self._entries()) <= _MOST:
+        if self._changed and self._file is not None:
+            newest = dict(list(self._entries().items())[-_MOST:])
             with contextlib.suppress(OSError):
-                save(self._file, dumps([_FORMAT, self._entries()]))
+                save(self._file, dumps([_FORMAT, newest]))
         self._changed = False
 
     def _entries(self) -> dict[str, list[object]]:
