@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
 DISTRUST_NS = 2_000_000_000
 """An entry is not believed when the file's mtime lies within this of the moment of hashing: a later write of the same
-size in the same clock tick (2 s on FAT) would leave the stat as it is."""
+size in the same clock tick (2 s on FAT) would leave the stat as it is. Nor when its ctime does, where that has no part
+of a second: an mtime can be put back."""
+
+_SECOND = 1_000_000_000  # ns
+_TICK_NS = 10_000_000
+"""The longest time in which two changes get the same ctime, where ctimes have parts of a second (CONFIG_HZ=100)."""
 
 MAX_BYTES = 96 << 20
 """The size of the database, in bytes, over which the older half of the entries goes (about a million entries)."""
@@ -185,7 +190,12 @@ class DigestCache:
 
 def trusted(key: Key, hashed: int) -> bool:
     """Whether a digest of `key`, taken at `hashed` (ns since the epoch), still holds while the stat is the same."""
-    return key.mtime < hashed - DISTRUST_NS
+    if key.mtime >= hashed - DISTRUST_NS:
+        return False
+    if key.ctime % _SECOND == 0:
+        return key.ctime < hashed - DISTRUST_NS
+    # A ctime from after the hashing is that of attaching a manifest (`hashing.renew`).
+    return not hashed - _TICK_NS <= key.ctime <= hashed
 
 
 def _signed(number: int) -> int:

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from shark.capture.kernel import statx_owned
-from shark.content import hashing
+from shark.content import digestcache, hashing
 from shark.content.digestcache import DigestCache, Key, key_of, trusted
 from shark.content.hashing import Hashed, hash_file, hash_files, renew, seen
 
@@ -23,7 +23,8 @@ def sha256(content):
 
 
 @pytest.fixture
-def cache(tmp_path):
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(digestcache, "_TICK_NS", -1)  # a ctime cannot be put back: these files are as if made long ago
     with DigestCache(os.fsencode(tmp_path / "cache.sqlite")) as cache:
         yield cache
 
@@ -99,6 +100,27 @@ def test_a_digest_of_a_file_just_written_is_not_trusted(tmp_path, cache):
     assert cache.get_many([key_of(os.stat(path))]) == {}
     assert not trusted(Key(1, 1, 1, 10_000_000_000, 0), 12_000_000_000)
     assert trusted(Key(1, 1, 1, 10_000_000_000, 0), 12_000_000_001)
+
+
+@pytest.mark.parametrize(
+    ("ctime", "hashed", "holds"),
+    [
+        (10_000_000_000, 10_900_000_000, False),
+        (10_000_000_000, 12_000_000_000, False),
+        (10_000_000_000, 12_000_000_001, True),
+        (10_000_000_000, 9_900_000_000, False),
+        (10_000_000_001, 10_000_000_001, False),
+        (10_000_000_001, 10_010_000_001, False),
+        (10_000_000_001, 10_010_000_002, True),
+        (10_000_000_001, 9_900_000_000, True),
+    ],
+)
+def test_a_ctime_of_the_moment_of_hashing_is_not_trusted(ctime, hashed, holds):
+    """The mtime may have been put back: on a clock of seconds for two of them, else for a tick.
+
+    A later one is that of attaching, which a clock of seconds does not tell from a change right after.
+    """
+    assert trusted(Key(1, 1, 1, 5, ctime), hashed) is holds
 
 
 def test_renewing_survives_a_new_ctime_but_not_new_content(tmp_path, cache):
