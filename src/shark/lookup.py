@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 
 State = Literal["current", "modified", "unknown"]
 Source = Literal["xattr", "sidecar", "store", "digest", "none"]
+
+Hasher = Callable[[Sequence[bytes]], Mapping[bytes, hashing.Hashed]]
+"""Hashes files, given by their true paths; may leave some out."""
+
+_MUCH = 64 << 20
+"""To hash so many bytes takes longer than to look through a large store's index for what they can be compared with."""
 
 
 @dataclass(slots=True)
@@ -94,24 +100,27 @@ def answers(
     store: Store,
     environ: Mapping[str, str] = os.environ,
     *,
-    known: Mapping[bytes, hashing.Hashed] | None = None,
+    hasher: Hasher | None = None,
     digests: bool = False,
 ) -> list[Answer]:
-    """Like `inspect`, as values. Files whose contents are `known`, by true path, are not hashed again.
+    """Like `inspect`, as values. Files are hashed by `hasher`, which is given true paths, if that is needed to answer.
 
-    With `digests`, each file is hashed, whether or not that is needed to answer.
+    With `digests`, each file is hashed, whether or not that is needed. What the hasher leaves out, or without one
+    everything, is hashed through the user's cache.
     """
     entries = [entry for path in paths for entry in _files(path)]
     found = [entry for entry in entries if isinstance(entry, _File)]
-    for file in found:
-        file.hashed = (known or {}).get(file.path)
     with DigestCache.of_user(environ) as cache:
-        wanted = [file for file in found if digests or _needs_digest(file)]
-        _hash(wanted, cache)
+
+        def hash_all(wanted: Sequence[bytes]) -> Mapping[bytes, hashing.Hashed]:
+            done = dict(hasher(wanted)) if hasher is not None else {}
+            return done | hashing.hash_files([path for path in wanted if path not in done], cache=cache)
+
+        _hash((file for file in found if digests or _needs_digest(file)), hash_all)
         given = {id(file): _attached(file) for file in found}
         open_ones = [file for file in found if _asks_store(given[id(file)])]
         if open_ones and os.path.isdir(store.root):
-            _ask_store(open_ones, given, store, environ, cache)
+            _ask_store(open_ones, given, store, environ, hash_all)
         for file in found:
             given[id(file)].sha256 = file.hashed.sha256 if file.hashed else ""
     return [given[id(entry)] if isinstance(entry, _File) else entry for entry in entries]
@@ -207,9 +216,9 @@ def _size_fits(manifest: Mapping[str, Any], about: os.stat_result) -> bool:
     return not isinstance(output, dict) or output.get("size", about.st_size) == about.st_size
 
 
-def _hash(wanted: Iterable[_File], cache: DigestCache) -> None:
+def _hash(wanted: Iterable[_File], hasher: Hasher) -> None:
     todo = [file for file in wanted if file.hashed is None]
-    digests = hashing.hash_files([file.path for file in todo], cache=cache)
+    digests = hasher([file.path for file in todo]) if todo else {}
     for file in todo:
         file.hashed = digests[file.path]
 
@@ -257,7 +266,7 @@ def _asks_store(answer: Answer) -> bool:
 
 
 def _ask_store(
-    asking: list[_File], given: Mapping[int, Answer], store: Store, environ: Mapping[str, str], cache: DigestCache
+    asking: list[_File], given: Mapping[int, Answer], store: Store, environ: Mapping[str, str], hasher: Hasher
 ) -> None:
     from shark.store.index import Index
 
@@ -265,7 +274,8 @@ def _ask_store(
         store.warnings += index.warnings
         sizes = index.sizes()
         # What has no output's size was made by no run: it need not be read.
-        _hash((file for file in asking if file.about.st_size in sizes), cache)
+        likely = [file for file in asking if file.about.st_size in sizes]
+        _hash(_comparable(likely, index), hasher)
         for file in asking:
             answer = given[id(file)]
             if answer.manifest is not None and answer.manifest.get("summary"):
@@ -274,6 +284,17 @@ def _ask_store(
                 _from_store(answer, file, file.hashed.sha256, index, store)
             elif file.hashed is not None:
                 answer.problems.append(f"not looked up in the store: {file.hashed.why}")
+            elif file.about.st_size in sizes:
+                _from_unhashed(answer, file, index, store)
+
+
+def _comparable(likely: list[_File], index: Index) -> list[_File]:
+    """Those whose content could be an output's with a digest; of few bytes all, since it is quicker to read them."""
+    sizes = [file.about.st_size for file in likely if file.hashed is None]
+    if sum(sizes) < _MUCH:
+        return likely
+    hashed = index.hashed_sizes(min(sizes), max(sizes))
+    return [file for file in likely if file.about.st_size in hashed]
 
 
 def _complete(answer: Answer, file: _File, store: Store) -> None:

@@ -7,7 +7,7 @@ about as `shark inspect` does (`lookup.py`).
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from shark import lookup
@@ -15,6 +15,7 @@ from shark.checking.carried import NOTHING, Claim, Lists, claim_of
 from shark.checking.contents import Contents
 from shark.checking.records import Records
 from shark.checking.walking import Found
+from shark.content.hashing import Hashed
 from shark.errors import NotFound, SharkError
 
 State = Literal["current", "modified", "unknown"]
@@ -99,11 +100,15 @@ def whole(claim: Claim, records: Records) -> Lists | None:
 def _asked(files: Sequence[Found], contents: Contents, records: Records) -> dict[bytes, Known]:
     if not files:
         return {}
-    contents.fetch((file.path, -1) for file in files)
+
+    def hasher(paths: Sequence[bytes]) -> Mapping[bytes, Hashed]:
+        contents.fetch((path, -1) for path in paths)
+        return contents.hashed(paths)
+
     while True:
         paths = [file.path for file in files]
         try:
-            answers = lookup.answers(paths, records.store, records.environ, known=contents.hashed(paths))
+            answers = lookup.answers(paths, records.store, records.environ, hasher=hasher)
             break
         except NotFound:
             there = [file for file in files if os.path.exists(file.path)]

@@ -154,6 +154,14 @@ class Asking(ABC):
         """Give the sizes of all outputs in bytes: a file of another size has no output's content."""
         return {size for (size,) in self.ask("SELECT size FROM sizes")}
 
+    def hashed_sizes(self, least: int, most: int) -> set[int]:
+        """Give those sizes between two, in bytes, that outputs with a digest have; all files are looked through."""
+        query = (
+            "SELECT DISTINCT f.size FROM files f WHERE f.size BETWEEN ? AND ? AND f.sha256 != x'' "
+            "AND EXISTS (SELECT 1 FROM outputs o WHERE o.file = f.n)"
+        )
+        return {size for (size,) in self.ask(query, (least, most))}
+
     def paths_below(self, directory: bytes, *, caches: bool = False) -> set[bytes]:
         """Give the paths of all outputs that lie below a directory (an absolute path), there or not.
 

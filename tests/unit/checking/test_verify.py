@@ -110,6 +110,32 @@ def test_an_output_that_was_not_hashed(world: World) -> None:
     assert one(world, "cache").state == "modified"
 
 
+@pytest.mark.parametrize("attach", ["auto", "none"])
+def test_what_was_not_hashed_is_not_read_for_nothing(
+    world: World, attach: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be terabytes, and there is no digest to compare its own with until an output of its size has one."""
+    monkeypatch.setattr("shark.lookup._MUCH", 1)
+
+    def read() -> list[int]:
+        sizes: list[int] = []
+        contents = world.contents(full=True)
+        contents._progress = sizes.append
+        with world.records() as records:
+            answer = verify([os.fsencode(world.files)], contents, records)
+        assert states(answer, world)["large"] == state
+        return [size for size in sizes if size == 6]
+
+    world.run([], {"large": "large\n", "other": "another\n"}, attach=attach, unhashed=["large"])
+    state = "ok"
+    assert read() == []
+    os.utime(world.path("large"), (1, 1))
+    state = "unknown"
+    assert read() == []
+    world.run([], {"twin": "LARGE\n"}, attach="none")
+    assert read() == [6, 6]
+
+
 def test_caches_are_left_out_of_a_directory(world: World) -> None:
     """They carry no manifest, and whoever needs one makes it anew; of one that is named itself there is an answer."""
     cache = "__pycache__/m.pyc"
