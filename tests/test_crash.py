@@ -116,6 +116,37 @@ def test_what_was_asked_of_a_killed_run(world: World, mode: str) -> None:
     assert list((world.store / "journals").iterdir()) == []
 
 
+def test_an_output_that_was_edited_before_the_recovery(world: World, mode: str) -> None:
+    """What somebody has written since is not the run's: it gets neither a digest nor a manifest, and others do."""
+    told = world.work / "told"
+    os.mkfifo(told)
+    world.write("in", CONTENT)
+    script = "cat in > edited; cat in > kept; echo ready > told; exec sleep 60"
+    with subprocess.Popen(
+        world.command(["sh", "-c", script], mode=mode), cwd=world.work, env=world.env, stdin=subprocess.DEVNULL
+    ) as process:
+        assert told.read_bytes() == b"ready\n"
+        supervisor = supervisor_of(process)
+        signal.pidfd_send_signal(supervisor, signal.SIGKILL)
+        os.close(supervisor)
+        process.wait(60)
+    world.settle()
+    world.write("edited", b"by hand\n")
+    later = time.time_ns() + 1_000_000_000
+    os.utime(world.work / "edited", ns=(later, later))
+    run = recover(world)
+    edited, kept = sorted(run.record["outputs"], key=lambda output: str(output["path"]))
+    assert (edited["attached"], edited["why"], "sha256" in edited) == ("none", "changed later", False)
+    assert kept["sha256"] == sha256(world.work / "kept")
+    assert kept["attached"] != "none"
+    assert not os.listxattr(world.work / "edited")
+    assert "changed-outside" in run.gaps
+    done = subprocess.run(
+        [*SHARK, "inspect", "--json", "edited"], env=world.env, cwd=world.work, capture_output=True, timeout=60
+    )
+    assert json.loads(done.stdout)[0]["state"] != "current"
+
+
 def test_the_log_says_that_a_run_was_broken_off(world: World, mode: str) -> None:
     """While it goes on it is not; nor when it was finished."""
     told = world.work / "told"

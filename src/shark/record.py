@@ -77,17 +77,19 @@ def finish(
     gaps: Sequence[Gap] = (),
     seconds: float | None = None,
     additions: Mapping[str, Any] = MappingProxyType({}),
+    belated: bool = False,
 ) -> Outcome:
     """Find out, build, attach, keep. Raises OSError only if the record can be kept nowhere at all.
 
     The run's circumstances come from the `gatherer` that was started with it; without one they are `context`.
-    `additions` are further sections of the record.
+    `additions` are further sections of the record. `belated`: the run was over long ago, so that what has been written
+    to since all of it had ended is no output's content.
     """
     # Much is made and little let go here: looking again and again for what nobody needs would take a fifth of the time.
     collecting = gc.isenabled()
     gc.disable()
     try:
-        facts = Facts(context=context, gaps=gaps, seconds=seconds)
+        facts = Facts(context=context, gaps=gaps, seconds=seconds, belated=belated)
         return _finish(model, header, store, settings, facts, gatherer, additions)
     finally:
         if collecting:

@@ -101,7 +101,7 @@ def _recover(run: str, paths: Sequence[bytes], store: Store) -> Iterator[str]:
         extras=known.extras,
         secrets=tuple(map(os.fsdecode, secrets)),
     )
-    finish(model, header, store, settings, gaps=gaps, additions=_left(store, run, known))
+    finish(model, header, store, settings, gaps=gaps, additions=_left(store, run, known), belated=True)
     os.unlink(path)
     saved.forget(store, run)
     yield run

@@ -60,10 +60,12 @@ class Facts:
     number; `unhashed`: why there is none. `input_runs`: ids of the
     runs that made this input (one: certain; several: candidates). `context`: the record's sections `git, host,
     container, scheduler, ci, env` as they shall stand in it. `gaps`: further ones that only the application knows.
-    `seconds`: the command's duration by the monotonic clock, None where only the wall clock is known.
+    `seconds`: the command's duration by the monotonic clock, None where only the wall clock is known. `belated`: all
+    this was found out long after the run, of which others may have changed the outputs meanwhile.
     """
 
     __slots__ = (
+        "belated",
         "context",
         "digests",
         "gaps",
@@ -77,7 +79,12 @@ class Facts:
     )
 
     def __init__(
-        self, *, context: Mapping[str, Any] | None = None, gaps: Iterable[Gap] = (), seconds: float | None = None
+        self,
+        *,
+        context: Mapping[str, Any] | None = None,
+        gaps: Iterable[Gap] = (),
+        seconds: float | None = None,
+        belated: bool = False,
     ) -> None:
         self.stats: dict[int, Stat | None] = {}
         self.owners: dict[bytes, Owner] = {}
@@ -89,6 +96,7 @@ class Facts:
         self.context = dict(context or {})
         self.gaps = list(gaps)
         self.seconds = seconds
+        self.belated = belated
 
 
 class Header:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from functools import cached_property
 
 from shark.model import accesses as kinds
@@ -68,6 +68,11 @@ class Findings:
         for n in self._compared:
             del self._outcomes[n]
         self._compared.clear()
+
+    def disown(self, files: Iterable[File]) -> None:
+        """Take what these files hold now for somebody else's, of which the run knows nothing."""
+        for file in files:
+            self.outcome(file).foreign = True
 
     @cached_property
     def changed(self) -> list[File]:

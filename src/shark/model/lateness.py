@@ -33,7 +33,10 @@ def written_late(findings: Findings, record: RunRecord) -> Iterator[File]:
     holds = last_holds(record) if own else {}
     for output in record["outputs"]:
         file = findings.model.files[output["file"]]
-        stat = findings.outcome(file).stat
+        outcome = findings.outcome(file)
+        stat = outcome.stat
+        if outcome.foreign:
+            continue  # as is known already
         if stat is None or stat.id.dev not in own or file.current.touched or file.n not in holds:
             continue
         place = bisect_left(orders, holds[file.n])

@@ -6,6 +6,7 @@ from shark.events import SHARES_FILES, SHARES_MEMORY, SubRun
 from shark.model.coverage import coverage
 from shark.model.facts import Facts, Header, text, time_text
 from shark.model.findings import Findings
+from shark.model.lateness import written_late
 from shark.model.links import accesses
 from shark.model.links import channels as channels_and_edges
 from shark.model.manifest import software_of
@@ -54,7 +55,13 @@ def build_record(
     find_sources(model)
     if isinstance(within, int):
         within = _subrun_of(model, within, header.id)
-    return _Builder(model, facts, header, Scope(model, within), findings or Findings(model, facts, header)).build()
+    findings = findings or Findings(model, facts, header)
+    builder = _Builder(model, facts, header, Scope(model, within), findings)
+    record = builder.build()
+    if facts.belated and (late := list(written_late(findings, record))):
+        findings.disown(late)
+        return builder.build()
+    return record
 
 
 def _subrun_of(model: RunModel, process: int, run: str) -> SubRun:
