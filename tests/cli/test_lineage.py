@@ -376,6 +376,21 @@ def test_files_without_digests(shark: Shark):
     assert found.file("a")["end"] == "unhashed"
 
 
+def test_what_was_not_compared_is_not_said_to_be_the_same(shark: Shark):
+    """Of a file without a digest, path, size and time speak for a run; or the path alone."""
+    (shark.work / "a").write_text("a\n")
+    shark.run("sh", "-c", "cat a > b", options=("--hash", "off"))
+    said = shark("lineage", "b").stdout.decode()
+    assert "? no digest was recorded: path, size and time are those of what a run made\n" in said
+    os.utime(shark.work / "b", (1, 1))
+    said = shark("lineage", "b").stdout.decode()
+    assert "? runs are known that made a file at this path: whether it is still that one cannot be told\n" in said
+    (shark.work / "b").write_text("longer than before\n")
+    said = shark("lineage", "b").stdout.decode()
+    assert "changed since" in said
+    assert "same bytes" not in said
+
+
 def test_names_that_are_not_text(shark: Shark):
     """Bytes that are no UTF-8 go through the index, the walk and both ways of showing it."""
     name = b"in\xff\n.csv"

@@ -21,6 +21,11 @@ _STATES: dict[str, tuple[str, str, Style]] = {
     "modified": ("bad", "changed since", "bad"),
     "missing": ("warn", "no longer there", "warn"),
 }
+_ALIKE = {
+    "current": "no digest was recorded: path, size and time are those of what a run made",
+    "unknown": "runs are known that made a file at this path: whether it is still that one cannot be told",
+}
+"""What is said of a file whose content was not compared, by its state, where runs may have made it."""
 _DETAILS = {"unknown-run", "damaged", "unhashed", "folded", "depth", "many"}
 
 
@@ -88,14 +93,21 @@ class _Tree:
         if not known and text(node, "state") not in {"modified", "missing"}:
             why = text(node, "why") or "nothing is known of it"
             self._page.line(Span(f"{look.sign('unknown')} {words.visible(why, ascii_only=look.ascii)}", "warn"))
-        elif all(value(edge, "certain") is False for edge in self._next.get(text(node, "id"), [])) and self._up:
-            self._page.line(Span(f"{look.sign('unknown')} runs are known that made the same bytes", "warn"))
+        elif doubt := self._doubt(node):
+            self._page.line(Span(f"{look.sign('unknown')} {doubt}", "warn"))
         elif said:
             if text(node, "state") == "missing" and text(node, "why") and not text(node, "end"):
                 said = words.visible(text(node, "why").removeprefix("it is "), ascii_only=look.ascii)
             self._page.line(Span(f"{look.sign(sign)} {said}", style))
         if moved:
             self._page.line(Span(f"recorded as {self._path(moved)}", "dim"))
+
+    def _doubt(self, node: Document) -> str:
+        """What speaks for the runs that may have made a file, "" where it is certain which one did."""
+        makers = self._next.get(text(node, "id"), [])
+        if not self._up or not makers or any(value(edge, "certain") is not False for edge in makers):
+            return ""
+        return "runs are known that made the same bytes" if text(node, "sha256") else _ALIKE.get(text(node, "state"), "")
 
     def _rows(self, root: str) -> Iterator[Row]:
         """Depth first, without recursion: a chain of runs may be deeper than Python's stack."""
