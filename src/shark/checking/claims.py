@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 from shark import lookup
 from shark.checking.carried import NOTHING, Claim, Lists, claim_of
 from shark.checking.contents import Contents
+from shark.checking.inputs import Where, places
 from shark.checking.records import Records
 from shark.checking.walking import Found
 from shark.content.hashing import Hashed
@@ -147,9 +148,21 @@ def _by_chance(one: Known, contents: Contents) -> bool:
 
 
 def _used(file: Found, claim: Claim) -> bool:
-    """Tell whether the file is one of those that the run used: then it is no copy of the output."""
-    name = os.fsdecode(file.path)
-    return any(entry.get("path") == name for entry in claim.inputs or ())
+    """Tell whether the file is one of those that the run used: then it is no copy of the output.
+
+    By its place, also in a folder that was moved; and by its bytes, if the run had found them already (`cat a > b`),
+    unless the file has the name of the output.
+    """
+    moved = Where(claim.run, claim.path, file.path).moved
+    name = os.path.basename(os.fsdecode(file.path))
+    named = os.path.basename(claim.path) == name
+    for entry in claim.inputs or ():
+        path = str(entry.get("path", ""))
+        if path[:1] == "/" and file.path in places(path, moved):
+            return True
+        if entry.get("sha256") == claim.sha256 and (not named or os.path.basename(path) == name):
+            return True
+    return False
 
 
 def _claim(file: Found, manifest: dict[str, Any], source: str) -> Claim:

@@ -84,7 +84,7 @@ class Inputs:
                     if moved is None:
                         wanted[encoded(path)] = size
                     else:
-                        wanted.update((place, size) for place in _places(path, moved))
+                        wanted.update((place, size) for place in places(path, moved))
         self._contents.fetch(wanted.items())
 
     def changed(self, where: Where, entries: list[dict[str, Any]], *, control: bool = False) -> list[Input]:
@@ -151,7 +151,7 @@ class Inputs:
             return Input(path, sha256, "unchecked", why="it is no file of this machine")
         changed: Input | None = None
         unread: Input | None = None
-        for number, place in enumerate(_places(path, where.moved)):
+        for number, place in enumerate(places(path, where.moved)):
             how: How = "relative" if number else "path"
             present = self._contents.of(place, size)
             judged = _judged(present, sha256, size) if len(sha256) != _SHA1 else _judged_sha1(present, place, sha256)
@@ -212,15 +212,15 @@ class Inputs:
         return Input(path, sha256, "missing")
 
 
-def _places(path: str, moved: tuple[str, str] | None) -> list[bytes]:
+def places(path: str, moved: tuple[str, str] | None) -> list[bytes]:
     """Where an input may be: where it was, and as far from the output as it was."""
-    places = [encoded(path)]
+    found = [encoded(path)]
     if moved is not None:
         before, now = moved
         beside = encoded(os.path.normpath(os.path.join(now, os.path.relpath(path, before))))
-        if beside != places[0]:
-            places.append(beside)
-    return places
+        if beside != found[0]:
+            found.append(beside)
+    return found
 
 
 def encoded(path: object) -> bytes:

@@ -107,7 +107,9 @@ class _Tree:
         makers = self._next.get(text(node, "id"), [])
         if not self._up or not makers or any(value(edge, "certain") is not False for edge in makers):
             return ""
-        return "runs are known that made the same bytes" if text(node, "sha256") else _ALIKE.get(text(node, "state"), "")
+        return (
+            "runs are known that made the same bytes" if text(node, "sha256") else _ALIKE.get(text(node, "state"), "")
+        )
 
     def _rows(self, root: str) -> Iterator[Row]:
         """Depth first, without recursion: a chain of runs may be deeper than Python's stack."""

@@ -616,3 +616,40 @@ def test_the_source_of_a_copy_is_no_output(world: World) -> None:
     answer = ask(world, ".")
     assert states(answer, world) == {"out.csv": "ok"}
     assert answer.without == 1
+
+
+def copies(world: World) -> None:
+    """Of each of two inputs, a run made a copy; the texts are too long to be the same by chance."""
+    for n in "12":
+        world.put(f"a/in{n}", n * 100)
+    for n in "12":
+        world.run([f"a/in{n}"], {f"a/o{n}": n * 100})
+
+
+def test_inputs_that_were_swapped_are_no_outputs(world: World) -> None:
+    """Each has the bytes of an output then, whose run had found them already."""
+    copies(world)
+    world.put("a/in1", "2" * 100)
+    world.put("a/in2", "1" * 100)
+    answer = ask(world, "a")
+    assert states(answer, world) == {"a/o1": "input-modified", "a/o2": "input-modified"}
+    assert answer.without == 2
+
+
+def test_inputs_in_a_folder_that_was_moved_are_no_outputs(world: World) -> None:
+    """Nor is one that was changed in its place to what its run made of it."""
+    copies(world)
+    world.run(["a/in1", "a/in2"], {"a/sum": "3" * 100})
+    world.put("a/in1", "3" * 100)
+    world.path("a").rename(world.path("b"))
+    answer = ask(world, "b")
+    assert states(answer, world) == {"b/o1": "input-modified", "b/o2": "ok", "b/sum": "input-modified"}
+    assert answer.without == 2
+
+
+def test_a_copy_of_a_copy_is_known_by_its_name(world: World) -> None:
+    """Where a run copied, its input has the same bytes; a file that is called as the output is that one's copy."""
+    copies(world)
+    world.put("elsewhere/o1", "1" * 100)
+    world.put("elsewhere/other", "1" * 100)
+    assert states(ask(world, "elsewhere"), world) == {"elsewhere/o1": "ok"}
