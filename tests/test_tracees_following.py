@@ -311,6 +311,17 @@ def test_pid_namespace(trace: Trace, world: World) -> None:
     assert all(process["pid"] > 2 for process in run.processes)
 
 
+def test_a_proc_of_its_own(trace: Trace, world: World) -> None:
+    """What a sandbox reads below a /proc of its own is the kernel's, as below any: no input."""
+    world.write("in", CONTENT)
+    run = trace("namespaces", "proc")
+    copied(run, world)
+    assert not [entry["path"] for entry in run.manifest("out")["inputs"] if "/proc/" in entry["path"]]
+    own = {file["path"]: file["role"] for file in run.record["files"] if file["path"].startswith("mnt:")}
+    assert {"/proc/cpuinfo"} <= {path.partition("]")[2] for path in own}
+    assert set(own.values()) == {"system"}
+
+
 def test_a_namespace_is_no_input(shark_run: SharkRun, world: World) -> None:
     """A namespace that is opened to be entered, as nsenter does, has no content: no input, no gap."""
     world.write("in", CONTENT)

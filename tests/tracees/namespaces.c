@@ -1,4 +1,4 @@
-/* Files opened in a mount namespace (bind mount, private tmpfs), in a chroot, and in a pid namespace. */
+/* Files opened in a mount namespace (bind mount, private tmpfs), in a chroot, in a pid namespace, and in one with a /proc of its own. */
 #include "tracee.h"
 #include <sys/mount.h>
 
@@ -35,6 +35,19 @@ int main(int argc, char **argv)
 			unsupported("chroot");
 		MUST(chdir("/"));
 		copy("/in", "/out");
+	} else if (strcmp(what, "proc") == 0) {
+		enter(CLONE_NEWNS | CLONE_NEWPID);
+		pid_t child = MUST(fork());
+		if (child == 0) {
+			if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1 ||
+			    mount("proc", "/proc", "proc", 0, NULL) == -1)
+				unsupported("mount proc");
+			close(MUST(open("/proc/cpuinfo", O_RDONLY)));
+			close(MUST(open("/proc/self/status", O_RDONLY)));
+			copy("in", "out");
+			_exit(0);
+		}
+		reap(child);
 	} else if (strcmp(what, "pid") == 0) {
 		enter(CLONE_NEWPID);
 		pid_t child = MUST(fork());

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat as _stat
 
 from shark.model.names import NameTable
+from shark.model.paths import is_of_proc
 from shark.model.versions import Version
 from shark.tuples import TYPE_CHECKING
 from shark.values import FileId, Stat
@@ -230,7 +231,7 @@ class FileTable:
 
     def _adopt(self, path: bytes, stat: Stat, begin: int, *, created: bool) -> File | None:
         """The file known at `path` by its path alone: now its identity is seen."""
-        if path.startswith(b"/proc/"):
+        if is_of_proc(path):
             return self._kernel.get(path)
         file = self.names.at.get(path)
         if file is None or file.kind != _kind(stat) or (created and file.first_end < begin):
@@ -245,7 +246,7 @@ class FileTable:
             path = path[: -len(_DELETED)]
         file = self._add(path, _kind(stat))
         file.id = stat.id
-        if path.startswith(b"/proc/"):
+        if is_of_proc(path):
             self._kernel[path] = file
         else:
             self._identify(file, stat.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 
+from shark.model.paths import KERNEL, SHARED_MEMORY, inside
 from shark.tuples import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -163,8 +164,8 @@ RULES: tuple[Rule, ...] = (
         unowned(lambda known: is_shared_object(known.path) and known.path.startswith(_SYSTEM_DIRECTORIES)),
         ENDING,
     ),
-    Rule("data", "shared memory", below(b"/dev/shm/"), FOLDER),
-    Rule("system", "the kernel's", below(b"/proc/", b"/sys/", b"/dev/"), FOLDER),
+    Rule("data", "shared memory", below(SHARED_MEMORY), FOLDER),
+    Rule("system", "the kernel's", below(*KERNEL), FOLDER),
     # /proc/PID/ns/mnt, opened to be entered, is called mnt:[4026531832] and is a regular file (namespaces(7)).
     Rule("system", "the kernel's, without a path", lambda known: b"/" not in known.path, FOLDER),
     Rule(
@@ -202,8 +203,11 @@ RULES: tuple[Rule, ...] = (
 
 
 def role(known: Known, extra: Sequence[Rule] = ()) -> Role:
-    """The role by the first rule that fits, `extra` ones before the others; `data` if none does."""
-    return _first((*extra, *RULES), known)
+    """The role by the first rule that fits, `extra` ones before the others; `data` if none does.
+
+    The rules look at a path as it is in its mount namespace: a sandbox has its /proc where others have theirs.
+    """
+    return _first((*extra, *RULES), known._replace(path=inside(known.path)))
 
 
 def _first(rules: Iterable[Rule], known: Known) -> Role:
@@ -268,6 +272,7 @@ class Roles:
 
     def role(self, path: bytes, state: State = PLAIN) -> Role:
         """The role of a file, by what a rule may look at."""
+        path = inside(path)
         at = path.rfind(b"/") + 1
         where = path[:at]
         folders = self._plain if state is PLAIN else self._folders.setdefault(state, {})

@@ -14,7 +14,7 @@ FOLDERS = (
     *(b"/lib64/", b"/dev/shm/", b"/dev/", b"/proc/1/", b"/etc/", b"/var/lib/p/", b"/w/.git/", b"/w/__pycache__/"),
     *(b"/home/u/", b"/home/u/.config/p/", b"/home/u/.cache/matplotlib/", b"/home/u/.cache/pip/x/", b"/home/u/sub/"),
     *(b"/v/lib/python3.11/site-packages/", b"/v/lib/python3.11/site-packages/p/", b"/w/a.so.1/", b"/w/b.py/"),
-    b"/home/u/.cache/matplotlib/fontlist-1.json/",
+    *(b"/home/u/.cache/matplotlib/fontlist-1.json/", b"mnt:[4026532201]/proc/1/", b"mnt:[4026532201]/w/"),
 )
 NAMES = (
     *(b"a.txt", b"b.txt", b"000.csv", b"README", b"x", b"Makefile", b"x.Makefile", b"CMakeLists.txt", b"b.py", b"B.PY"),
