@@ -267,7 +267,10 @@ def test_private_tmpfs_in_a_mount_namespace(trace: Trace, world: World) -> None:
     (world.work / "mnt").mkdir()
     run = trace("namespaces", "tmpfs")
     assert "in" in run.reads
-    assert "namespace" in run.gaps
+    gaps = [gap["detail"] for gap in run.record["coverage"]["gaps"] if gap["kind"] == "namespace"]
+    assert [detail.partition("]")[2] for detail in gaps] == [
+        f"{world.work}/mnt cannot be reached from outside, such as {world.work}/mnt/out"
+    ]
     assert list((world.work / "mnt").iterdir()) == []
 
 
@@ -312,11 +315,12 @@ def test_pid_namespace(trace: Trace, world: World) -> None:
 
 
 def test_a_proc_of_its_own(trace: Trace, world: World) -> None:
-    """What a sandbox reads below a /proc of its own is the kernel's, as below any: no input."""
+    """What a sandbox reads below a /proc of its own is the kernel's, as below any: no input, and no gap."""
     world.write("in", CONTENT)
     run = trace("namespaces", "proc")
     copied(run, world)
     assert not [entry["path"] for entry in run.manifest("out")["inputs"] if "/proc/" in entry["path"]]
+    assert run.gaps == set()
     own = {file["path"]: file["role"] for file in run.record["files"] if file["path"].startswith("mnt:")}
     assert {"/proc/cpuinfo"} <= {path.partition("]")[2] for path in own}
     assert set(own.values()) == {"system"}
@@ -332,17 +336,18 @@ def test_a_namespace_is_no_input(shark_run: SharkRun, world: World) -> None:
 
 
 def test_bubblewrap(shark_run: SharkRun, world: World) -> None:
-    """A sandbox made by bwrap: the work directory under another name, everything else read-only."""
+    """A sandbox made by bwrap: the work directory under another name, everything else read-only. Nothing is missed."""
     need("bwrap")
     world.write("in", CONTENT)
     sandbox = ["bwrap", "--ro-bind", "/", "/", "--bind", str(world.work), "/mnt", "--dev", "/dev", "--unshare-pid"]
-    run = shark_run([*sandbox, "sh", "-c", "cat /mnt/in > /mnt/out"])
+    run = shark_run([*sandbox, "--proc", "/proc", "sh", "-c", "read x < /proc/cpuinfo; cat /mnt/in > /mnt/out"])
     if run.status != 0 and b"namespace" in run.stderr:
         pytest.skip(f"bwrap cannot work here: {run.stderr!r}")
     assert run.status == 0, run.stderr
     assert "in" in run.reads
     assert run.outputs == {"out": digest(CONTENT)}
     assert run.inputs("out") == {"in": digest(CONTENT)}
+    assert run.gaps == set()
 
 
 @pytest.mark.root

@@ -27,6 +27,10 @@ SHARES_FILES = 2
 """The child shares its parent's descriptor table (CLONE_FILES)."""
 
 
+EXAMPLE = ", such as "
+"""Stands in the detail of a `namespace` gap before an example (see GapSeen)."""
+
+
 class Sighting(NamedTuple):
     """A file as it was seen: `path`, its true path; `used`, the absolute path by which the program named it, when a
     symbolic link led elsewhere (else equal to `path`); `stat`, None where even that could not be had.
@@ -232,7 +236,10 @@ class ProcessEnded(NamedTuple):
 
 
 class GapSeen(NamedTuple):
-    """Something could not be seen; `process` 0 means the whole run. `kind` is a `kinds.GapKind`."""
+    """Something could not be seen; `process` 0 means the whole run. `kind` is a `kinds.GapKind`.
+
+    In `detail` EXAMPLE may stand before one of many things: of such gaps that say the same but for it, one is enough.
+    """
 
     begin: int
     end: int

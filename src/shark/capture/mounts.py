@@ -16,13 +16,22 @@ DETACHED: Final = b"mnt:[detached]"
 
 _MANY: Final = 4096
 
+_KERNELS: Final = frozenset(
+    b"proc sysfs cgroup cgroup2 devpts debugfs tracefs securityfs selinuxfs smackfs bpf configfs pstore efivarfs "
+    b"binfmt_misc fusectl nsfs".split()
+)
+"""Types of file systems whose files are questions to the kernel: they hold nothing that could be lost (proc(5))."""
+
+_DEVICES: Final = tuple(b"/dev/" + name for name in b"null zero full random urandom tty console".split())
+
 
 class Mount(NamedTuple):
-    """A line of mountinfo: device number, the directory of that file system that is mounted, and where."""
+    """A line of mountinfo: device number, the directory of that file system that is mounted, where, and its type."""
 
     dev: int
     root: bytes
     point: bytes
+    kind: bytes
 
 
 def parse_mountinfo(text: bytes) -> list[Mount]:
@@ -33,7 +42,8 @@ def parse_mountinfo(text: bytes) -> list[Mount]:
         if len(words) < 6:
             continue
         major, _, minor = words[2].partition(b":")
-        mounts.append(Mount(os.makedev(int(major), int(minor)), _unescape(words[3]), _unescape(words[4])))
+        kind = line.partition(b" - ")[2].partition(b" ")[0]
+        mounts.append(Mount(os.makedev(int(major), int(minor)), _unescape(words[3]), _unescape(words[4]), kind))
     return mounts
 
 
@@ -70,6 +80,20 @@ class Translator:
             on_device = inside.root.rstrip(b"/") + rest or b"/"
             return self._reached(inside.dev, on_device, stat)
         return None
+
+    def lost(self, pid: int, path: bytes, stat: Stat) -> bytes | None:
+        """The mount point (inside) below which a regular file lies that has no path outside; None if nothing is lost.
+
+        So it is of a file that is the kernel's own, and of an empty one with the name of a device: sandboxes make such
+        files to mount the devices over them. A file system is told by its device number, as its mount may be covered.
+        """
+        if not stat.size and path.endswith(_DEVICES):
+            return None
+        mounts = [mount for mount in _mounts_of(str(pid)) if mount.dev == stat.id.dev]
+        if any(mount.kind in _KERNELS for mount in mounts):
+            return None
+        points = [mount.point for mount in mounts if below(mount.point, path) is not None]
+        return max(points, key=len, default=os.path.dirname(path))
 
     def _reached(self, dev: int, on_device: bytes, stat: Stat) -> bytes | None:
         for mount in reversed(_mounts_of("self")):

@@ -23,7 +23,7 @@ class Places:
 
     def __init__(self) -> None:
         self.epoch = 0
-        self.unreached: list[tuple[int, bytes]] = []  # (process number, path inside) without a path outside
+        self.unreached: list[tuple[int, bytes, bytes]] = []  # (process number, place, path) of what is a gap
         self._translator = Translator()
 
     def located(self, task: Task, dirfd: int, name: bytes) -> bytes:
@@ -118,20 +118,30 @@ class Places:
         """A sighting with its path as shark's own mount namespace has it.
 
         What cannot be reached from there has a path that begins with the namespace's name, `mnt:[4026532201]/tmp/x`
-        (namespaces(7)), instead of a slash, and is noted in `unreached`. So has what no namespace has (DETACHED).
+        (namespaces(7)), instead of a slash. So has what no namespace has (DETACHED). If it holds something, it is noted
+        in `unreached`, once for each process and mount.
         """
         if process.foreign and stat is not None and not stat_bits.S_ISSOCK(stat.mode):
             path = path.removeprefix(DETACHED)
             outside = self._translator.outside(process.pid, path, stat)
             if outside is not None:
                 return Sighting(outside, outside, stat)
-            self.unreached.append((process.number, path))
-            named = look.mount_namespace(process.pid) + path
-            return Sighting(named, named, stat)
+            namespace = look.mount_namespace(process.pid)
+            if stat.regular and stat.nlink:  # what has no name, or no content, would be in no manifest anyway
+                point = self._translator.lost(process.pid, path, stat)
+                if point is not None:
+                    self._note_unreached(process, namespace + point, path)
+            return Sighting(namespace + path, namespace + path, stat)
         if path.startswith(DETACHED):
-            self.unreached.append((process.number, path.removeprefix(DETACHED)))
+            if stat is not None and stat.regular:
+                self._note_unreached(process, DETACHED, path.removeprefix(DETACHED))
             return Sighting(path, path, stat)
         return Sighting(path, used, stat)
+
+    def _note_unreached(self, process: Process, place: bytes, path: bytes) -> None:
+        if place not in process.unreached:
+            process.unreached |= {place}
+            self.unreached.append((process.number, place, path))
 
 
 def _path_of(fd: int) -> bytes:

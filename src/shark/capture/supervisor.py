@@ -34,7 +34,7 @@ from shark.capture.table import Condition, Registers
 from shark.capture.tasks import AtOnce, Finish, Later, Process, Task, Tree
 from shark.capture.waiting import Waiter
 from shark.capture.workers import Workers
-from shark.events import WRITE, Event, GapSeen, Sighting, Traced
+from shark.events import EXAMPLE, WRITE, Event, GapSeen, Sighting, Traced
 from shark.tuples import TYPE_CHECKING, NamedTuple
 from shark.values import Stat
 
@@ -124,8 +124,9 @@ class Supervisor:
         for listener in self._listeners:
             listener(event)
         while self.places.unreached:
-            process, path = self.places.unreached.pop()
-            self.gap(process, "namespace", f"{os.fsdecode(path)} cannot be reached from outside its mount namespace")
+            process, place, path = self.places.unreached.pop()
+            what = f"files below {os.fsdecode(place)} cannot be reached from outside{EXAMPLE}{os.fsdecode(path)}"
+            self.gap(process, "namespace", what)
 
     def listen(self, listener: Listener) -> None:
         """Let one more listen from now on. What was told before is told anew when it happens again."""
@@ -136,6 +137,7 @@ class Supervisor:
             self.recorder.forget(names=True, directories=True, told=True)
         for process in self.tree.processes():
             process.seen.clear()
+            process.unreached = frozenset()
 
     @property
     def takes_lines(self) -> bool:

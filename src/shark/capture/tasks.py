@@ -100,6 +100,7 @@ class Process:
         "started",
         "subrun",
         "tids",
+        "unreached",
         "usage",
         "usage_before",
         "vain",
@@ -112,6 +113,7 @@ class Process:
         self.exiting: set[int] = set()
         self.started = False  # has had an exec (or descends from one that had): before it, shark's own launcher runs
         self.seen: dict[object, object] = {}  # what was told already, and in which state: repeating it says nothing new
+        self.unreached: frozenset[bytes] = frozenset()  # mounts that have no path outside, and of which that was told
         self.usage: Usage | None = None
         self.usage_before: Usage | None = None  # of the launcher, before it became the command
         self.forked = False  # has, or had, a child

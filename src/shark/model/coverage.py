@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from shark.events import EXAMPLE
 from shark.model.facts import text
 from shark.model.findings import Findings
 from shark.model.lateness import written_late
@@ -43,8 +44,14 @@ def _entry(findings: Findings, gap: Gap) -> GapEntry:
 
 
 def _seen(findings: Findings, scope: Scope) -> Iterator[Gap]:
+    places: set[str] = set()
     for kind, detail, process in findings.model.gaps:
         if not process or process in scope.processes:
+            place, example, _ = detail.partition(EXAMPLE)
+            if kind == "namespace" and example:  # each process tells of a mount: one, with one file, stands for all
+                if place in places:
+                    continue
+                places.add(place)
             known: GapKind = kind if kind in KINDS else "other"  # type: ignore[assignment]
             yield Gap(known, detail if known == kind else f"{kind}: {detail}", process or None)
     if findings.model.gaps_dropped:

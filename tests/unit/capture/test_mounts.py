@@ -61,8 +61,8 @@ def world(monkeypatch: pytest.MonkeyPatch):
 def test_lines() -> None:
     """Device, root and mount point of each line, in the file's order; other lines are none."""
     found = parse_mountinfo(b"garbage\n" + OUTSIDE)
-    assert found[0] == Mount(DISK, b"/", b"/")
-    assert found[3] == Mount(DISK, b"/srv/data", b"/data")
+    assert found[0] == Mount(DISK, b"/", b"/", b"ext4")
+    assert found[3] == Mount(DISK, b"/srv/data", b"/data", b"ext4")
     assert len(found) == 4
 
 
@@ -70,7 +70,7 @@ def test_escapes() -> None:
     """Blank, tab, newline and backslash are written in octal; other bytes, line separators among them, are not."""
     line = b"1 2 8:1 /a\\040b\\011c\\012d\\134040e /m\xff\r\x0b\xe2\x80\xa8n rw - ext4 x rw\n"
     [found] = parse_mountinfo(line)
-    assert found == Mount(os.makedev(8, 1), b"/a b\tc\nd\\040e", b"/m\xff\r\x0b\xe2\x80\xa8n")
+    assert found == Mount(os.makedev(8, 1), b"/a b\tc\nd\\040e", b"/m\xff\r\x0b\xe2\x80\xa8n", b"ext4")
 
 
 @pytest.mark.parametrize(
@@ -118,6 +118,24 @@ def test_another_way_to_the_same_directory(world) -> None:
 def test_what_is_nowhere_outside(world, inside: bytes, path: bytes) -> None:
     """A private tmpfs or an overlay: the same name outside, if there is one, is another file."""
     assert world(inside, {path: stat(99)}).outside(7, path, stat(5, OVERLAY)) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "dev", "size", "place"),
+    [
+        (b"/secret/x", os.makedev(0, 61), 5, b"/secret"),
+        (b"/etc/x", os.makedev(0, 60), 0, b"/"),
+        (b"/newroot/gone/x", os.makedev(0, 99), 5, b"/newroot/gone"),
+        (b"/proc/stat", os.makedev(0, 62), 0, None),
+        (b"/newroot/proc/stat", os.makedev(0, 62), 0, None),
+        (b"/newroot/dev/null", os.makedev(0, 60), 0, None),
+        (b"/newroot/dev/null", os.makedev(0, 60), 5, b"/"),
+    ],
+)
+def test_what_is_lost_with_a_mount(world, path: bytes, dev: int, size: int, place: bytes | None) -> None:
+    """A file that no path outside leads to is its mount's; but /proc, and what a device lies over, is no loss."""
+    mounts = BWRAP + b"406 400 0:62 / /proc rw - proc proc rw\n"
+    assert world(mounts, {}).lost(7, path, stat(5, dev)._replace(size=size)) == place
 
 
 def test_the_same_file_at_the_same_place(world) -> None:

@@ -280,6 +280,15 @@ class TestCoverage:
         assert len(gaps) == GAP_LIMIT + 1
         assert "5 further gaps" in gaps[-1]["detail"]
 
+    def test_a_mount_of_which_several_processes_tell_is_one_gap(self):
+        run = Run("prog")
+        run.fork(1, 2)
+        for n in (1, 2):
+            run.observe(ev.GapSeen, n, "namespace", f"files below M{ev.EXAMPLE}/x{n}")
+            run.observe(ev.GapSeen, n, "namespace", "paths may be others")
+        gaps = [(gap["detail"], gap["process"]) for gap in run.end().record()["coverage"]["gaps"]]
+        assert gaps == [(f"files below M{ev.EXAMPLE}/x1", 1), ("paths may be others", 1), ("paths may be others", 2)]
+
     def test_a_stream_that_breaks_off(self):
         run = Run("prog")
         record = run.record()
