@@ -234,9 +234,9 @@ def test_what_is_not_followed_is_a_gap(trace: Trace, world: World, what: str, sa
     assert [said in gap["detail"] for gap in run.record["coverage"]["gaps"]] == [True]
 
 
-@pytest.mark.parametrize("what", ["icmp", "route"])
+@pytest.mark.parametrize("what", ["icmp", "route", "fanotify-handles"])
 def test_what_carries_no_data_is_no_gap(trace: Trace, world: World, what: str) -> None:
-    """The echo requests of ping, and questions to the kernel about its own tables."""
+    """The echo requests of ping, questions to the kernel about its own tables, and events that only name files."""
     world.write("in", CONTENT)
     run = trace("unseen", what)
     assert run.gaps == set()

@@ -1,5 +1,5 @@
 /* What hands data on, or writes files, without a call that shark follows: each is to be told as a gap.
-   By: raw, icmp, packet, usersock, route (sockets of these kinds are made), fanotify, core (it ends with one). */
+   By: raw, icmp, packet, usersock, route (sockets of these kinds are made), fanotify, fanotify-handles, core (it ends with one). */
 #include "tracee.h"
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -50,6 +50,9 @@ int main(int argc, char **argv)
 		make(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
 	else if (strcmp(what, "fanotify") == 0) {
 		if (syscall(SYS_fanotify_init, 0, O_RDONLY) == -1)
+			unsupported("fanotify_init");
+	} else if (strcmp(what, "fanotify-handles") == 0) {
+		if (syscall(SYS_fanotify_init, 0xE00, O_RDONLY) == -1) /* FAN_REPORT_FID, _DIR_FID, _NAME */
 			unsupported("fanotify_init");
 	} else if (strcmp(what, "core") == 0)
 		dump_core();

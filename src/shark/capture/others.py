@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _ALL_THREADS, _NEW_LISTENER = 1, 8  # SECCOMP_FILTER_FLAG_TSYNC, SECCOMP_FILTER_FLAG_NEW_LISTENER
 
 CLONE_UNTRACED = 0x00800000
+_REPORTS_HANDLES = 0x200 | 0x400  # FAN_REPORT_FID, FAN_REPORT_DIR_FID of <linux/fanotify.h>
 _SOL_SOCKET, _SCM_RIGHTS = 1, 1
 
 
@@ -216,7 +217,12 @@ def enter_io_uring(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | No
 
 
 def enter_fanotify(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
-    """fanotify_init: descriptors of files that others open come by read, a call that does not stop."""
+    """fanotify_init: (flags …). Descriptors of files that others open come by read, a call that does not stop.
+
+    A group that reports names or handles of files (FAN_REPORT_FID, FAN_REPORT_DIR_FID) is given none (fanotify(7)).
+    """
+    if a[0] & _REPORTS_HANDLES:
+        return None
     number = task.process.number
 
     def finish(s: Supervisor, task: Task, result: int) -> Later | None:

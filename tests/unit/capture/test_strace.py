@@ -598,6 +598,12 @@ def test_gaps(line: bytes, kind: str) -> None:
     assert [event.kind for event in after(line)] == [kind]
 
 
+@pytest.mark.parametrize("flag", [b"FAN_REPORT_FID", b"FAN_REPORT_DIR_FID|FAN_REPORT_NAME", b"FAN_REPORT_DFID_NAME"])
+def test_fanotify_without_descriptors_is_no_gap(flag: bytes) -> None:
+    """A group that is given handles of files is given no descriptor of any."""
+    assert after(b"fanotify_init(FAN_CLASS_NOTIF|" + flag + b", O_RDONLY) = 3") == []
+
+
 def test_a_log_of_a_running_process() -> None:
     """Strace -p begins in the middle: no program is known, and that is said."""
     events = read([b"strace: Process 5 attached", b'5 open("/a", O_RDONLY) = 3', b"5 <detached ...>"])

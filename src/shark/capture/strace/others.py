@@ -110,9 +110,15 @@ def _io_uring(m: Moment, call: Call) -> None:
         m.world.emit(GapSeen(*m.head, "io_uring", detail))
 
 
+_REPORT_HANDLES: Final = (b"FAN_REPORT_FID", b"FAN_REPORT_DIR_FID", b"FAN_REPORT_DFID_NAME")
+"""Groups with these are given handles of files, never descriptors (fanotify(7))."""
+
+
 def _fanotify(m: Moment, call: Call) -> None:
     if call.result is not None and call.result >= 0:
         m.process.descriptors.put(call.result, OpenFile(NAMELESS), closing=True)
+        if any(flag in call.arguments[0] for flag in _REPORT_HANDLES):
+            return
         detail = "files of which the process is given descriptors by fanotify are not seen"
         m.world.emit(GapSeen(*m.head, "other", detail))
 
