@@ -25,6 +25,8 @@ class Span(NamedTuple):
 
 
 Cell = tuple[Span, ...]
+WIDEST = 100
+"""Where there is no width, as in a file, a longer cell moves what follows it in its own row, not in all the others."""
 INDENT = 2
 """Columns before the rows of a grid."""
 LABEL = 12
@@ -166,6 +168,8 @@ class Page:
             # Names come first: rather a line that the terminal folds than a path in pieces.
             least = 16 if flex else max(self.look.width // 2, 16)
             widths[flex] = min(widths[flex], max(self.look.width - indent - others, least))
+        else:
+            widths[flex] = _aligned(rows, flex) or widths[flex]
         for row in rows:
             self._row(row, widths, flex, right, indent)
 
@@ -199,6 +203,15 @@ def _widths(rows: Sequence[Row]) -> list[int]:
     count = max((len(row.cells) for row in rows), default=0)
     widths = [0] * count
     for row in rows:
-        for n, content in enumerate(row.cells):
-            widths[n] = max(widths[n], cell_columns(content) + (columns(row.lead) if n == 0 else 0))
+        for n in range(len(row.cells)):
+            widths[n] = max(widths[n], _used(row, n))
     return widths
+
+
+def _used(row: Row, n: int) -> int:
+    return cell_columns(row.cells[n]) + (columns(row.lead) if n == 0 else 0)
+
+
+def _aligned(rows: Sequence[Row], n: int) -> int:
+    """The width of a column by the cells that are not overlong, 0 if all are."""
+    return max((used for row in rows if (used := _used(row, n)) <= WIDEST), default=0)

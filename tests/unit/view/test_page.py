@@ -45,6 +45,13 @@ def test_a_file_gets_whole_lines():
     assert len(page.text().splitlines()) == 2
 
 
+def test_a_long_line_of_a_file_moves_no_other():
+    """Without a width, what follows an overlong cell goes on behind it; the other rows are aligned among themselves."""
+    page = Page(Look())
+    page.grid([Row((cell(name), cell("9 B"), cell("note"))) for name in ("y" * 500, "a", "bcd")])
+    assert page.text() == f"  {'y' * 500}  9 B  note\n  a    9 B  note\n  bcd  9 B  note\n"
+
+
 def test_grid_aligns_and_folds_its_wide_column():
     """The wide column goes on below itself; numbers are right-aligned; no spaces at the ends of lines."""
     page = Page(Look(width=40))
