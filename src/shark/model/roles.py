@@ -96,14 +96,17 @@ _SYSTEM_INDEX_FOLDERS = (b"/usr/lib/", b"/usr/share/")
 
 _CACHE_FOLDERS = (
     rb"/__pycache__/|/\.git/"
-    rb"|/\.cache/(fontconfig|mesa_shader_cache[^/]*|nvidia|pip|uv|yarn|pnpm|conda|mamba|go-build|R/pkgcache|pypoetry)/"
+    rb"|/\.cache/(fontconfig|mesa_shader_cache[^/]*|nvidia|pip|uv|yarn|pnpm|conda|mamba|R/pkgcache|pypoetry)/"
+    rb"|/\.cache/(ccache|sccache|go-build)/|/\.ccache/|/go-build/[0-9a-f]{2}/"
     rb"|/\.fontconfig/|/\.nv/ComputeCache/|/GLCache/"
     rb"|/\.npm/_cacache/|/\.cargo/registry/cache/|/\.gradle/caches/|/\.nuget/packages/|/\.pnpm-store/"
     rb"|/\.snakemake/(auxiliary|incomplete|iocache|locks|log|metadata)/|/\.nextflow/cache/|/_targets/meta/"
     rb"|/\.dvc/tmp/|^/var/tmp/dvc/repo/|/\.pytest_cache/"
 )
-"""Font and shader caches, version control's own files, package managers' download caches, and what build and workflow
-tools note of their steps.
+"""Font and shader caches, version control's own files, package managers' download caches, compilers' caches, and what
+build and workflow tools note of their steps.
+
+Go's cache may lie anywhere (GOCACHE); its 256 directories tell it from a repository that is called so.
 
 Such notes are read before each step and changed after it: as data, they would make each output an heir of all steps
 that were ever taken, and stale for good. What those tools keep there besides notes (environments, scripts, results, as
@@ -112,6 +115,7 @@ in .snakemake/conda, .dvc/cache and _targets/objects) is not meant.
 
 _CACHE_NAMES = (
     rb"/\.git$|/\.cache/matplotlib/fontlist[^/]*\.json"
+    rb"|/go-build/(trim|testexpire)\.txt$"
     rb"|/\.ninja_(deps|log)$|/\.sconsign[^/]*\.dblite$|/\.doit\.db[^/]*$"
 )
 
@@ -217,7 +221,7 @@ def _first(rules: Iterable[Rule], known: Known) -> Role:
     return "data"
 
 
-_TELLING_NAMES = _CODE_NAMES | {b"pyvenv.cfg"}
+_TELLING_NAMES = _CODE_NAMES | {b"pyvenv.cfg", b"trim.txt", b"testexpire.txt"}
 _TELLING_STARTS = (b".", b"fontlist")
 
 

@@ -14,6 +14,7 @@ FOLDERS = (
     *(b"/lib64/", b"/dev/shm/", b"/dev/", b"/proc/1/", b"/etc/", b"/var/lib/p/", b"/w/.git/", b"/w/__pycache__/"),
     *(b"/home/u/", b"/home/u/.config/p/", b"/home/u/.cache/matplotlib/", b"/home/u/.cache/pip/x/", b"/home/u/sub/"),
     *(b"/v/lib/python3.11/site-packages/", b"/v/lib/python3.11/site-packages/p/", b"/w/a.so.1/", b"/w/b.py/"),
+    *(b"/w/go-build/", b"/w/go-build/0a/", b"/home/u/.ccache/"),
     *(b"/home/u/.cache/matplotlib/fontlist-1.json/", b"mnt:[4026532201]/proc/1/", b"mnt:[4026532201]/w/"),
 )
 NAMES = (
@@ -22,6 +23,7 @@ NAMES = (
     *(b"pyvenv.cfg", b"setup.cfg", b"other.cfg", b"a.pth", b".pth", b"b.pth\n", b"fontlist-v330.json", b"list.json"),
     *(b"gconv-modules.cache", b"dir", b"a.jsa", b"package.json", b"a b.R", b"\xff.r", b"a.sol", b"makefile.am"),
     *(b"a.d", b"a.o.d", b".d", b"x.d.txt", b"a.so.d"),
+    *(b"trim.txt", b"testexpire.txt"),
 )
 STATES = (
     *((False, False, False, False), (True, False, False, False), (False, True, False, False)),
