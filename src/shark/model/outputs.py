@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shark.model.files import File
 from shark.model.findings import Findings
+from shark.model.paths import is_kernels
 from shark.model.questions import is_sidecar
 from shark.model.scope import Scope
 from shark.model.versions import Version
@@ -29,8 +30,11 @@ def outputs(findings: Findings, scope: Scope) -> list[Output]:
 
 
 def made_version(findings: Findings, scope: Scope, file: File) -> Version | None:
-    """The version in which the run left a file, None unless it is an output."""
-    if not file.regular or not any(version.process for version in file.versions):
+    """The version in which the run left a file, None unless it is an output.
+
+    What is written below /proc, /sys or /dev says something to the kernel, and is no content that would be there later.
+    """
+    if not file.regular or is_kernels(file.path) or not any(version.process for version in file.versions):
         return None
     outcome = findings.outcome(file)
     if not outcome.there:

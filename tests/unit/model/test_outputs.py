@@ -306,6 +306,19 @@ def test_a_file_that_was_not_looked_at_is_believed_to_be_there():
     assert list(outputs(run.end(), Facts())) == ["/w/x"]
 
 
+@pytest.mark.parametrize("path", ["/proc/7/oom_score_adj", "/sys/fs/cgroup/x/cgroup.procs", "/dev/cpu_dma_latency"])
+def test_what_is_said_to_the_kernel_is_written_and_no_output(path: str):
+    run = Run("prog")
+    run.write(path, stat(2, 0), was=before(stat(2, 0)), truncated=True)
+    run.create("/dev/shm/x", 3)
+    run.create("/w/x", 4)
+    record = run.end().record(final(run))
+    assert [output["path"] for output in record["outputs"]] == ["/dev/shm/x", "/w/x"]
+    [written] = [entry["n"] for entry in record["files"] if entry["path"] == path]
+    assert [edge["access"] for edge in record["edges"] if edge["file"] == written] == ["write"]
+    assert record["coverage"]["complete"]
+
+
 def test_memory_files_are_the_runs_own_and_no_outputs():
     run = Run("prog")
     run.write("/memfd:x (deleted)", stat(2, 0, nlink=0), access=ev.READ | ev.WRITE)
