@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -367,6 +368,24 @@ def test_after_the_linger(world: World, tracee: Compiler, mode: str) -> None:
     assert second.record["continues"] == first.record["id"]
     assert set(second.outputs) == {"late"}
     assert second.inputs("late")["in"] == digest(CONTENT)
+
+
+def test_a_server_that_idles_is_not_waited_for(world: World, tracee: Compiler, mode: str) -> None:
+    """The parent goes on at once; the server is traced on, with a gap, and what it writes later is recorded."""
+    world.write("in", CONTENT)
+    server = world.work / "gpg-agent"
+    shutil.copy(tracee("orphan"), server)
+    with orphan(world, server, "--linger", "3600", mode=mode) as process:
+        out, err = process.communicate(timeout=60)
+    first = world.finished(process.returncode, out, err)
+    known = world.record_paths()
+    assert set(first.outputs) == {"out"}
+    assert first.gaps == {"still-running"}
+    release(world)
+    assert world.settle() == []
+    second = world.finished(0, b"", b"", known=known)
+    assert second.record["continues"] == first.record["id"]
+    assert set(second.outputs) == {"late"}
 
 
 def test_time_in_which_nobody_looks_is_no_linger(world: World, tracee: Compiler, mode: str) -> None:

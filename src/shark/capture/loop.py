@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from shark.capture.servers import idles
 from shark.tuples import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Loop:
             quiet += 1
 
     def _finished(self) -> bool:
-        """Whether the command is a zombie, and its descendants have ended too or have had their time.
+        """Whether the command is a zombie, and its descendants have ended too, only idle there or have had their time.
 
         A while in which the loop did not get to look (the machine stood still) was no time for them either.
         """
@@ -110,8 +111,8 @@ class Loop:
         self._looked = now
         if not self._waiter.spared_ended():
             return False
-        only_root = all(task.process is self._command.process for task in self._tasks.values())
-        return only_root or self._lingered >= self.linger
+        others = (task.process for task in self._tasks.values() if task.process is not self._command.process)
+        return all(idles(process.image) for process in others) or self._lingered >= self.linger
 
     def _step(self, deadline: float | None) -> bool:
         """Have one stop handled, or sleep; False when no tracee is left."""

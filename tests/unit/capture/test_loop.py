@@ -88,6 +88,22 @@ def test_descendants_have_their_time(clock: Clock) -> None:
     assert clock.now - begin == pytest.approx(5.0, abs=0.21)
 
 
+def test_servers_that_idle_are_not_waited_for(clock: Clock) -> None:
+    """As long as nobody else is there; and a program that is hidden, or is only called much the same, is no such."""
+    waiter = Quiet(clock)
+    it = lingering(waiter, clock, 5.0, 20, 30)
+    tasks = it._tasks
+    tasks[20].process.image, tasks[30].process.image = b"/usr/bin/gpg-agent", b"/usr/libexec/dconf-service"
+    it.run()
+    assert waiter.slept == 0
+    for other in (b"", b"/usr/bin/sort", b"/usr/bin/gpg-agent-x", b"/w/gpg-agent/x"):
+        begin = clock.now
+        it = lingering(waiter, clock, 5.0, 20, 30)
+        it._tasks[20].process.image, it._tasks[30].process.image = b"/usr/bin/gpg-agent", other
+        it.run()
+        assert clock.now - begin == pytest.approx(5.0, abs=0.21)
+
+
 def test_a_machine_that_stood_still_is_no_time_for_them(clock: Clock) -> None:
     """Each look counts for what the loop had meant to sleep, however long it was."""
     waiter = Quiet(clock, oversleeps=60.0)
