@@ -58,6 +58,26 @@ def test_a_mistake_refuses_the_run(shark_run: SharkRun, world: World) -> None:
     assert not (world.work / "out").exists()
 
 
+def test_what_is_no_pattern_refuses_the_run(shark_run: SharkRun, world: World) -> None:
+    """At its end the record would be lost."""
+    run = shark_run(["touch", "out"], "--ignore", "!")
+    assert run.status == 125
+    assert run.stderr.startswith(b"shark: --ignore takes a gitignore pattern, and '!' is none\n")
+    project(world, '[roles]\n"!" = "data"', trusted=False)
+    run = shark_run(["touch", "out"])
+    assert run.status == 125
+    assert f"{world.work}/shark.toml: roles: takes gitignore patterns, and '!' is none\n" in run.stderr.decode()
+    assert "'!' is none" in shark(world, "config").stderr
+    assert not (world.work / "out").exists()
+
+
+def test_a_block_refuses_what_is_no_pattern(world: World, mode: str) -> None:
+    """It is told before the block, instead of a record that is lost."""
+    code = "import shark\nwith shark.recording(ignore=['!'], strict=True): pass\n"
+    done = subprocess.run([SHARK[0], "-c", code], env=world.env, cwd=world.work, capture_output=True, text=True)
+    assert "`ignore` takes gitignore patterns, and '!' is none" in done.stderr
+
+
 def test_somebody_elses_file_refuses_the_run(shark_run: SharkRun, world: World) -> None:
     need_root()
     project(world, "", trusted=False)

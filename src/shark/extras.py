@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from shark.tuples import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from shark.model.roles import Known, Rule
     from shark.settings.levels import Effective
     from shark.settings.loading import Loaded
+    from shark.values import Gap
 
 Patterns = tuple[tuple[str, tuple[str, ...]], ...]
 """Gitignore patterns, in groups: the directory to which a group is relative, and its patterns."""
@@ -171,12 +172,16 @@ def revealing(extras: Extras | None) -> Callable[[Event], Event] | None:
 
 
 def matcher(groups: Patterns) -> Callable[[bytes], bool]:
-    """Tells paths that one of the patterns fits, relative to the group's directory or from the root."""
+    """Tells paths that one of the patterns fits, relative to the group's directory or from the root. What is no pattern
+    fits nothing: see `not_heeded`.
+    """
     if not groups:
         return lambda _: False
     import pathspec
 
-    specs = [(base, pathspec.GitIgnoreSpec.from_lines(patterns)) for base, patterns in groups]
+    from shark.settings.gitignore import is_pattern
+
+    specs = [(base, pathspec.GitIgnoreSpec.from_lines(filter(is_pattern, patterns))) for base, patterns in groups]
 
     def matches(path: bytes) -> bool:
         name = os.fsdecode(path)
@@ -185,6 +190,21 @@ def matcher(groups: Patterns) -> Callable[[bytes], bool]:
         )
 
     return matches
+
+
+def not_heeded(ignore: Sequence[str], extras: Extras | None) -> Iterator[Gap]:
+    """Gaps for what should be gitignore patterns and is not. Settings are refused for it before a run, but a journal
+    may be of a shark that did not look.
+    """
+    from shark.settings.gitignore import wrong
+    from shark.values import Gap
+
+    asked = list(ignore)
+    if extras is not None:
+        asked += [pattern for _, patterns in (*extras.ignore, *extras.include) for pattern in patterns]
+        asked += [pattern for _, table in extras.roles for pattern in table]
+    for pattern in wrong(asked):
+        yield Gap("other", f"the setting {pattern!r} is no gitignore pattern, and was not heeded")
 
 
 def rules(extras: Extras) -> tuple[Rule, ...]:

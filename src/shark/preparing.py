@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from shark.around import Around
+from shark.errors import EXIT_RUN, SharkError
 from shark.extras import of_document
 from shark.plan import Plan
 from shark.store.home import Store
@@ -33,6 +34,7 @@ def prepare(about: Document, *, within: bool) -> Prepared:
     meant, ConditionFailed if what they demand is not so.
     """
     plan = _plan(about)
+    _check_patterns(plan)
     if plan.require_clean and not about.get("guest"):  # a guest's was looked at by who asked
         from shark.circumstances import check_clean
 
@@ -49,6 +51,16 @@ def prepare(about: Document, *, within: bool) -> Prepared:
 
         around.kept = list(keep_files(extras.keep, store))
     return Prepared(plan, store, around)
+
+
+def _check_patterns(plan: Plan) -> None:
+    """A program's own are not looked at yet. Raises SharkError."""
+    if not plan.ignore:
+        return
+    from shark.settings.gitignore import wrong
+
+    for pattern in wrong(plan.ignore):
+        raise SharkError(f"`ignore` takes gitignore patterns, and {pattern!r} is none", "", EXIT_RUN)
 
 
 def _plan(about: Document) -> Plan:

@@ -24,8 +24,8 @@ from shark.values import FileId, Gap
 def recover(run: str | None, trouble: Callable[[SharkError], None]) -> list[str]:
     """Make records and manifests of runs whose supervisor died: of `run`, or of all journals that nobody writes.
 
-    Returns the ids. `trouble` is told of journals that cannot be read; the others are finished. Raises NotFound if
-    there is no such journal.
+    Returns the ids. `trouble` is told of journals that cannot be read, or with which shark itself has trouble; the
+    others are finished. Raises NotFound if there is no such journal.
     """
     store = Store.open(os.environ, write=True)
     journals = store.journals()
@@ -42,11 +42,24 @@ def recover(run: str | None, trouble: Callable[[SharkError], None]) -> list[str]
                 continue  # another `shark recover` was faster
             where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "its journal"
             trouble(SharkError(f"run {name} is not recovered: {where}: {error.strerror}"))
+        except Exception as error:
+            if os.environ.get("SHARK_DEBUG"):
+                raise
+            trouble(_fault(name, error))
     if run is None:
         from shark.recorder import leftover
 
         leftover.forget_others(store.journals())
     return found
+
+
+def _fault(run: str, error: Exception) -> SharkError:
+    """A fault of shark's at one journal, which must not keep the others from being finished."""
+    return SharkError(
+        f"run {run} is not recovered: internal error: {type(error).__name__}: {error}",
+        f"This is a bug in shark: please report it with what `SHARK_DEBUG=1 shark recover {run}` prints. "
+        f"`shark forget {run}` gives the run up.",
+    )
 
 
 def _recover(run: str, paths: Sequence[bytes], store: Store) -> Iterator[str]:

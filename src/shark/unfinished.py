@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from shark.errors import NotFound, RecordDamaged
+from shark.errors import NotFound, RecordDamaged, SharkError
 from shark.store.home import Store
 from shark.tuples import TYPE_CHECKING
 
@@ -23,6 +23,16 @@ def broken_off(store: Store) -> list[str]:
     except OSError:
         return []
     return [run for run, paths in journals.items() if _is_left(store, run, paths)]
+
+
+def find(store: Store, spec: str) -> str | None:
+    """The id of the one run with a journal that `spec` begins or ends; None if there is none. Raises SharkError if
+    there are several.
+    """
+    some = [run for run in store.journals() if run.startswith(spec) or run.endswith(spec)]
+    if len(some) > 1:
+        raise SharkError(f"{spec!r} is not unique: {len(some)} unfinished runs have it", f"They are: {', '.join(some)}")
+    return some[0] if some else None
 
 
 def _is_left(store: Store, run: str, paths: list[bytes]) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -213,6 +215,46 @@ def test_recover_of_some_that_cannot_be_read(shark: Shark):
     assert f"{folder}: Is a directory" in done.stderr.decode()
     assert all(f"{other}.journal is no journal of this version" in done.stderr.decode() for other in others)
     assert shark.json("show", "--json", "@1")["outputs"]
+
+
+def left_over(shark: Shark, *command: str) -> str:
+    """The id of a run of which only the journal is left."""
+    line = '"$@"; cp "$SHARK_HOME/journals/$SHARK_RUN_ID.journal" ../left'
+    shark.run("sh", "-c", line, "sh", *command)
+    [run] = (entry["id"] for entry in shark.json("log", "--json")["runs"])
+    assert shark("forget", run).returncode == 0
+    (shark.root / "left").rename(shark.root / "store" / "journals" / f"{run}.journal")
+    return run
+
+
+def test_recover_with_what_is_no_pattern(shark: Shark):
+    """An older shark took any: the run is finished without it, with a gap that names it."""
+    run = left_over(shark, "touch", "out", "a.log")
+    settings = {"ignore": ["!", "*.log"], "extras": None}
+    (shark.root / "store" / "journals" / f"{run}.settings").write_text(json.dumps(settings))
+    assert shark.json("recover", "--json")["runs"] == [run]
+    record = shark.json("show", "--json", run)
+    assert "the setting '!' is no gitignore pattern, and was not heeded" in {
+        gap["detail"] for gap in record["coverage"]["gaps"]
+    }
+    attached = {Path(output["path"]).name: output["attached"] for output in record["outputs"]}
+    assert attached["out"] != "none"
+    assert attached["a.log"] == "none"
+
+
+def test_forget_of_a_run_that_has_only_a_journal(shark: Shark):
+    """Nothing is left of it, and nothing to recover; while it goes on it stays."""
+    run = left_over(shark, "true")
+    journal = shark.root / "store" / "journals" / f"{run}.journal"
+    with journal.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        done = shark("forget", run[-8:])
+    assert done.returncode == 2
+    assert b"is going on" in done.stderr
+    assert shark.json("forget", "--json", run[-8:])["runs"] == [{"run": run, "objects": 0}]
+    assert not journal.exists()
+    assert shark("recover").stdout == b"nothing to recover\n"
+    assert shark("forget", run).returncode == 1
 
 
 def test_import_strace(shark: Shark):

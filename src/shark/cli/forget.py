@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
 from shark.cli.common import FILE, Voice, command
-from shark.errors import SharkError
+from shark.errors import NotFound, SharkError
 from shark.view.words import counted, short_id
 
 if TYPE_CHECKING:
+    from shark.store.home import Store
     from shark.view.documents import Forget, ForgottenRun
 
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 )
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=FILE)
 def forget(voice: Voice, runs: tuple[str, ...]) -> int:
-    """Remove runs, and what only they need, from the store.
+    """Remove runs, and what only they need, from the store; also one that was broken off and has only a journal.
 
     The files that they made stay, with the manifests on them (shark strip removes those). Exit status: 0; 1 if a run is
     unknown, and then the others are removed nevertheless.
@@ -35,7 +36,7 @@ def forget(voice: Voice, runs: tuple[str, ...]) -> int:
     store = Store.open(os.environ)
     done: list[ForgottenRun] = []
     # All are looked up first: @1 is another run once the latest is gone.
-    for run in dict.fromkeys(_known(voice, store.find, runs)):
+    for run in dict.fromkeys(_known(voice, store, runs)):
         try:
             gone = forget_run(store, run)
         except SharkError as error:
@@ -55,9 +56,22 @@ def forget(voice: Voice, runs: tuple[str, ...]) -> int:
     return 0
 
 
-def _known(voice: Voice, find: Callable[[str], str], specs: tuple[str, ...]) -> Iterator[str]:
+def _known(voice: Voice, store: Store, specs: tuple[str, ...]) -> Iterator[str]:
     for spec in specs:
         try:
-            yield find(spec)
+            yield _found(store, spec)
         except SharkError as error:
             voice.trouble(error)
+
+
+def _found(store: Store, spec: str) -> str:
+    """The run that `spec` names, be it that it has a record or a journal only. Raises SharkError."""
+    from shark.unfinished import find
+
+    try:
+        return store.find(spec)
+    except NotFound:
+        left = find(store, spec) if spec else None
+        if left is None:
+            raise
+        return left

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from shark.cli.common import Voice, command
-from shark.errors import SharkError
 from shark.view.words import counted, short_id
 
 if TYPE_CHECKING:
@@ -44,8 +43,6 @@ def recover(voice: Voice, run: str | None) -> int:
 def _journal(spec: str) -> str:
     """The id of the one unfinished run that `spec` begins or ends; `spec` itself if there is none."""
     from shark.store.home import Store
+    from shark.unfinished import find
 
-    some = [run for run in Store.open(os.environ).journals() if run.startswith(spec) or run.endswith(spec)]
-    if len(some) > 1:
-        raise SharkError(f"{spec!r} is not unique: {len(some)} unfinished runs have it", f"They are: {', '.join(some)}")
-    return some[0] if some else spec
+    return find(Store.open(os.environ), spec) or spec

@@ -224,11 +224,20 @@ def _set(settings: dict[str, Any], name: str, value: str) -> None:
     elif name == "--redact" and value not in _REDACTED:
         wanted = f"{', '.join(_REDACTED[:-1])} or {_REDACTED[-1]}"
         raise SharkError(f"--redact takes {wanted}, not {value!r}", "`shark run --help` explains it.", EXIT_RUN)
+    elif name == "--ignore" and not _is_pattern(value):
+        hint = r"A `\` before `!`, `[` or `\` takes it as it is, as in .gitignore files."
+        raise SharkError(f"--ignore takes a gitignore pattern, and {value!r} is none", hint, EXIT_RUN)
     elif name in ("--ignore", "--keep", "--redact"):
         key = name.removeprefix("--")
         settings[key] = (*settings.get(key, ()), value)
     else:
         settings[name.removeprefix("--")] = value
+
+
+def _is_pattern(value: str) -> bool:
+    from shark.settings.gitignore import is_pattern
+
+    return is_pattern(value)
 
 
 def _seconds(value: str) -> float:

@@ -8,6 +8,7 @@ from shark.settings.values import (
     BOOLEAN,
     COMMANDS,
     NOTICES,
+    PATTERNS,
     RECORDED_AFTER,
     RECORDER,
     SECONDS,
@@ -16,7 +17,7 @@ from shark.settings.values import (
     Kind,
     choice,
     choices,
-    named_choices,
+    choices_by_pattern,
     texts,
 )
 
@@ -57,9 +58,11 @@ KEYS: tuple[Key, ...] = (
     Key("require-clean", BOOLEAN, False, "refuse to run while the git work tree has changes"),
     Key("capture-output", BOOLEAN, False, "keep what the command writes to its standard streams"),
     Key("capture-limit", SIZE, 64 << 20, "so much of each stream is kept, half of its beginning and half of its end"),
-    Key("ignore", STRINGS, [], "files (gitignore syntax) to record, but never to hash or attach to"),
-    Key("include", STRINGS, [], "files (gitignore syntax) that count as data, code or config whatever they are"),
-    Key("roles", named_choices("a table of patterns and roles", *ROLES), {}, "roles by pattern (gitignore syntax)"),
+    Key("ignore", PATTERNS, [], "files (gitignore syntax) to record, but never to hash or attach to"),
+    Key("include", PATTERNS, [], "files (gitignore syntax) that count as data, code or config whatever they are"),
+    Key(
+        "roles", choices_by_pattern("a table of patterns and roles", *ROLES), {}, "roles by pattern (gitignore syntax)"
+    ),
     Key("env", STRINGS, [], "further environment variables to record (shell patterns)"),
     Key("keep", STRINGS, [], "files to copy into the store (shell patterns, `**` for any depth)"),
     Key("tags", texts("a table of strings"), {}, "tags of every run"),

@@ -155,6 +155,23 @@ def _words_from(text: str) -> Any:
 STRINGS = Kind("a list of strings", _words, _words_from, adds_up=True)
 
 
+def _take_patterns(value: Any) -> list[str]:
+    found = _words(value)
+    for each in found:
+        _check_pattern(each)
+    return found
+
+
+def _check_pattern(text: str) -> None:
+    from shark.settings.gitignore import is_pattern
+
+    if not is_pattern(text):
+        raise Wrong(f"takes gitignore patterns, and {shown(text)} is none")
+
+
+PATTERNS = Kind("a list of gitignore patterns", _take_patterns, _words_from, adds_up=True)
+
+
 def choices(*words: str) -> Kind:
     """A list of some of `words`."""
     one = choice(*words)
@@ -198,13 +215,14 @@ def _pairs_from(text: str) -> Any:
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
-def named_choices(what: str, *words: str) -> Kind:
-    """A table that gives each name one of `words`."""
+def choices_by_pattern(what: str, *words: str) -> Kind:
+    """A table that gives each gitignore pattern one of `words`."""
     one = choice(*words)
 
     def take(value: Any) -> dict[str, str]:
         found = {}
         for name, each in _table(value, what).items():
+            _check_pattern(name)
             try:
                 found[name] = one.take(each)
             except Wrong as wrong:

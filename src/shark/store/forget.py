@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from shark.capture.journal import is_being_written
 from shark.errors import SharkError
+from shark.recorder import leftover
 from shark.store import files
 from shark.store.home import Store
 
@@ -26,20 +28,40 @@ def forget(store: Store, run: str) -> Forgotten:
     """Remove a run from the store, its journal included. Raises NotFound, or SharkError if it may not be removed.
 
     Which objects a record needs is told by the digests in it, in whatever field they stand: a record of a newer shark
-    keeps its objects too. With a record that cannot be read, all objects stay.
+    keeps its objects too. With a record that cannot be read, all objects stay. A run that was broken off has a journal
+    and no record, and is removed if it does not go on.
     """
     path = store.record_path(run)
+    beside = store.journals().get(run, [])
+    if not os.path.lexists(path) and any(each.endswith(b".journal") for each in beside):
+        return _forget_broken_off(run, path, beside)
     mine, damaged = _needed(store, run)
     try:
         os.unlink(path)
-        for journal in store.journals().get(run, []):
-            os.unlink(journal)
+        for each in beside:
+            os.unlink(each)
         return Forgotten(path, *_sweep(store, mine, damaged))
     except OSError as error:
         where = os.fsdecode(error.filename or path)
         raise SharkError(
             f"cannot remove {where}: {files.reason(error)}", "See that you may write the store."
         ) from error
+
+
+def _forget_broken_off(run: str, path: bytes, beside: Sequence[bytes]) -> Forgotten:
+    """Give up a run that nobody recovered."""
+    try:
+        if any(each.endswith(b".journal") and is_being_written(each) for each in beside):
+            raise SharkError(f"run {run} is going on", "It can be forgotten when it has ended.")
+        for each in beside:
+            os.unlink(each)
+    except OSError as error:
+        where = os.fsdecode(error.filename or path)
+        raise SharkError(
+            f"cannot remove {where}: {files.reason(error)}", "See that you may write the store."
+        ) from error
+    leftover.forget(run)
+    return Forgotten(path, 0, "")
 
 
 def _sweep(store: Store, candidates: set[str], damaged: bool) -> tuple[int, str]:

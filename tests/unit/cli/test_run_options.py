@@ -57,6 +57,9 @@ def test_understood(arguments: list[str], settings: dict[str, object], command: 
         (["--tag", "novalue", "cmd"], "KEY=VALUE, not 'novalue'", "--tag dataset=v3"),
         (["--json", "-", "cmd"], "standard output is the command's", "--json ./-"),
         (["--tag", "=x", "cmd"], "KEY=VALUE", ""),
+        (["--ignore", "!", "cmd"], "--ignore takes a gitignore pattern, and '!' is none", "`"),
+        (["--ignore", "x\\", "cmd"], "is none", "`"),
+        (["--ignore", "[z-a]", "cmd"], "'[z-a]' is none", "`"),
     ],
 )
 def test_refused(arguments: list[str], message: str, hint: str) -> None:

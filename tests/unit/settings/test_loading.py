@@ -15,6 +15,7 @@ from shark.errors import SharkError
 from shark.model import schema
 from shark.settings import places
 from shark.settings.documents import SettingsFile
+from shark.settings.gitignore import is_pattern
 from shark.settings.keys import BY_VARIABLE, KEYS
 from shark.settings.levels import of_file
 from shark.settings.loading import VARIABLES, everything, load
@@ -177,6 +178,10 @@ class TestMistakes:
             ('hash-limit = "3 parsecs"', "hash-limit", "16 GiB"),
             ("hash-limit = -1", "hash-limit", "16 GiB"),
             ("ignore = [1]", "ignore", "list of strings"),
+            ('ignore = ["*.x", "!"]', "ignore", "gitignore patterns, and '!' is none"),
+            ('include = ["x\\\\"]', "include", "is none"),
+            ('ignore = ["[z-a]"]', "ignore", "'[z-a]' is none"),
+            ('[run.n]\nroles = {"!" = "data"}', "run.n.roles", "'!' is none"),
             ('roles = {"*.x" = "dta"}', "roles.*.x", "library, system, cache, code, config or data"),
             ('redact = ["usr"]', "redact", "user, host, home, env or network"),
             ("tags = {a = [1]}", "tags.a", "a string"),
@@ -210,6 +215,13 @@ class TestMistakes:
     def test_a_variable_is_named(self, world):
         with pytest.raises(SharkError, match="SHARK_LINGER takes seconds"):
             values({**world, "SHARK_LINGER": "soon"})
+        with pytest.raises(SharkError, match="SHARK_IGNORE takes gitignore patterns, and '!' is none"):
+            values({**world, "SHARK_IGNORE": "!"})
+
+    def test_what_looks_odd_is_a_pattern_too(self, world, recwarn):
+        patterns = ["!kept", "[a-z]", "\\!x", "a[", "**", "/", "#", "[[a]", ""]
+        assert list(filter(is_pattern, patterns)) == patterns
+        assert not recwarn.list
 
 
 @pytest.mark.parametrize(

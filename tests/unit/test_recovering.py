@@ -1,0 +1,34 @@
+"""Journals that are left: what goes wrong with one is no business of the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shark import recovering
+from shark.errors import SharkError
+
+RUNS = ["01a22caa-7042-76d7-bbfb-f7c70125d7c3", "01a22caa-7042-76d7-bbfb-f7c70125d7c4"]
+
+
+def test_a_fault_at_one_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told of, and the next one is finished."""
+    monkeypatch.setenv("SHARK_HOME", str(tmp_path))
+    monkeypatch.delenv("SHARK_DEBUG", raising=False)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "journals").mkdir()
+    for run in RUNS:
+        (tmp_path / "journals" / f"{run}.journal").write_bytes(b"")
+
+    def one(run: str, *_: object) -> list[str]:
+        if run == RUNS[0]:
+            raise KeyError("x")
+        return [run]
+
+    monkeypatch.setattr(recovering, "_recover", one)
+    troubles: list[SharkError] = []
+    assert recovering.recover(None, troubles.append) == RUNS[1:]
+    [trouble] = troubles
+    assert trouble.message == f"run {RUNS[0]} is not recovered: internal error: KeyError: 'x'"
+    assert f"shark forget {RUNS[0]}" in trouble.hint
