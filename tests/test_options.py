@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -50,6 +51,45 @@ def test_hash_off(shark_run: SharkRun, world: World) -> None:
     assert set(run.outputs) == {"in", "out"}
     assert not [v for entry in run.record["files"] for v in entry.get("versions", ()) if "sha256" in v]
     assert "unhashed" in run.gaps
+
+
+class TestJson:
+    """--json to something else than a file."""
+
+    def test_a_fifo_that_nobody_reads(self, shark_run: SharkRun, world: World) -> None:
+        """It is a warning, and the command's end is told all the same."""
+        os.mkfifo(world.root / "fifo")
+        run = shark_run(["sh", "-c", "exit 3"], "--json", str(world.root / "fifo"), timeout=30)
+        assert run.status == 3
+        assert run.stderr.decode().endswith(f"the record could not be written to {world.root}/fifo: nobody reads it\n")
+        assert run.record["command"]["exit"] == 3
+
+    def test_a_reader_who_comes_when_the_command_has_ended(self, world: World, mode: str) -> None:
+        """It gets all of it."""
+        os.mkfifo(world.root / "fifo")
+        argv = world.command(["sh", "-c", "echo ended"], "--json", str(world.root / "fifo"), mode=mode)
+        with subprocess.Popen(argv, cwd=world.work, env=world.env, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stdout.read() == b"ended\n"  # to its end
+            document = json.loads((world.root / "fifo").read_bytes())
+        assert document["command"]["exit"] == 0
+
+    def test_a_descriptor_of_the_callers(self, shark_run: SharkRun, world: World) -> None:
+        """/dev/stdout, after what the command wrote there; what a shell makes of >(...)."""
+        run = shark_run(["echo", "x"], "--json", "/dev/stdout")
+        assert run.stdout.startswith(b"x\n")
+        assert json.loads(run.stdout[2:]) == run.record
+        script = 'exec "$@" --json >(cat > got) -- true'
+        argv = world.command(["true"])[:-2]
+        subprocess.run(["bash", "-c", script, "bash", *argv], cwd=world.work, env=world.env, check=True)
+        world.settle()
+        assert json.loads((world.work / "got").read_bytes())["command"]["argv"] == ["true"]
+
+    def test_a_descriptor_that_is_not_open(self, shark_run: SharkRun) -> None:
+        """It is said before the command starts."""
+        run = shark_run(["true"], "--json", "/dev/fd/987")
+        assert run.status == 125
+        assert b"there is no open descriptor 987" in run.stderr
 
 
 def test_secrets_in_tags_are_masked(shark_run: SharkRun) -> None:

@@ -130,13 +130,17 @@ class Book:
 
     def _written(self, made: RunRecord) -> list[str]:
         """Give the record to who asked for it in a file; what went wrong with that."""
-        from shark import record
+        path, held = self.plan.json, self.plan.json_held
+        if not path:
+            return []
+        from shark import delivering
 
-        if self.plan.json:
-            try:
-                record.write_json(made, self.plan.json)
-            except OSError as problem:
-                return [f"the record could not be written to {self.plan.json}: {problem.strerror}"]
+        if held >= 0:
+            self.plan = self.plan._replace(json="", json_held=-1)  # it can be had once: a reader waits for its end
+        try:
+            delivering.write_json(made, path, held)
+        except OSError as problem:
+            return [f"the record could not be written to {path}: {problem.strerror}"]
         return []
 
 

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 
 class Plan(NamedTuple):
-    """What was asked of `shark run`. `cwd` and `json` are absolute; `json` is "" for none; `linger` is in seconds;
-    `recorder` says after how many opens a process is hot, 0 for never; `extras` is what settings ask for besides.
+    """What was asked of `shark run`. `cwd` and `json` are absolute; `json` is "" for none; `json_held` is a copy of the
+    descriptor that it names, -1 if it names none; `linger` is in seconds; `recorder` says after how many opens a
+    process is hot, 0 for never; `extras` is what settings ask for besides.
     """
 
     argv: tuple[bytes, ...]
@@ -32,6 +33,7 @@ class Plan(NamedTuple):
     name: str = ""
     tags: Mapping[str, str] = MappingProxyType({})
     json: str = ""
+    json_held: int = -1
     quiet: bool = False
     verbose: bool = False
     extras: Extras | None = None

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from stat import S_ISREG
 from types import MappingProxyType
 
-from shark import jsontext
 from shark.capture.kernel import statx_owned
 from shark.content import hashing
 from shark.content.digestcache import DigestCache
@@ -22,7 +21,7 @@ from shark.makers import Given, makers
 from shark.model.facts import Facts, HashTask, Header, Owner, Question
 from shark.model.questions import hash_plan
 from shark.model.run import RunModel
-from shark.store import files, said
+from shark.store import said
 from shark.store.attach import Attached, Attacher, Version
 from shark.store.home import Store
 from shark.tuples import TYPE_CHECKING, NamedTuple
@@ -346,15 +345,3 @@ def _note(entry: OutputEntry, attached: Attached) -> None:
     entry["attached"] = attached.where
     if attached.why:
         entry["why"] = attached.why
-
-
-def write_json(record: Mapping[str, Any], path: str) -> None:
-    """Write a record where the user asked for it, by temp file and rename if that is a plain file; raises OSError."""
-    data = jsontext.dumps(record, indent=True) + b"\n"
-    if os.path.exists(path) and not S_ISREG(os.stat(path).st_mode):
-        with open(path, "wb") as file:
-            file.write(data)
-        return
-    mask = os.umask(0)
-    os.umask(mask)
-    files.write_whole(os.fsencode(path), data, mode=0o666 & ~mask)

@@ -35,6 +35,10 @@ def start(plan: Plan) -> NoReturn:
     check_kernel()
     check_proc()
     check_json(plan.json)
+    if plan.json:
+        from shark.delivering import hold
+
+        plan = plan._replace(json_held=hold(plan.json))
     if plan.require_clean:
         from shark.circumstances import check_clean
 

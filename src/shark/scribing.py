@@ -87,7 +87,8 @@ class Scribing:
 
     def live(self) -> None:
         """Do what the supervisor asks for, until it closes its end."""
-        launcher.detach([self._reading, self._writing, self._spill, self._secrets])
+        held = [self._book.plan.json_held] if self._book.plan.json_held >= 0 else []
+        launcher.detach([self._reading, self._writing, self._spill, self._secrets, *held])
         gc.disable()
         self._send({"warnings": self._book.start_gathering(as_given(os.environ))})
         self._get_ready()

@@ -127,11 +127,13 @@ def _listen(wire: Wire, pid: int, interruptions: _Interruptions, *, talks: bool)
 
 
 def _about(pid: int, plan: Plan) -> Document:
+    from shark.delivering import from_elsewhere
     from shark.extras import to_whole_document
 
     options = {key: value for key, value in plan._asdict().items() if key not in {"argv", "cwd", "quiet", "extras"}}
     options["verbose"] = not plan.quiet and (plan.verbose or os.isatty(2))
     options["tags"] = dict(plan.tags)
+    options["json"] = from_elsewhere(plan.json)
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             argv = [os.fsdecode(word) for word in file.read().split(b"\0")[:-1]]
