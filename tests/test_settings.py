@@ -370,6 +370,26 @@ class TestValues:
         outer, inside = run.records
         assert (outer["values"], inside["values"]) == ({"a": 1}, {"b": 2})
 
+    def test_in_a_run_inside_of_another_with_another_store(self, shark_run: SharkRun, world: World) -> None:
+        """The run around it makes the record, so its store has name, tags and values; the other one is not touched."""
+        other = world.root / "other"
+        (other / "journals").mkdir(parents=True)
+        inner = shlex.join([*world.shark, "run", "--name", "inner", "--tag", "a=b", "--", "sh", "-c"])
+        run = shark_run(["sh", "-c", f"SHARK_HOME={other} {inner} '{self.RECORD} b 2; echo > out'"])
+        outer, inside = run.records
+        assert (inside["name"], inside["tags"], inside["values"]) == ("inner", {"a": "b"}, {"b": 2})
+        assert "values" not in outer
+        assert set(run.outputs) == {"out"}
+        assert [path.name for path in other.rglob("*")] == ["journals"]
+        assert list((world.store / "journals").iterdir()) == []
+
+    def test_a_file_of_values_is_no_output(self, shark_run: SharkRun, world: World) -> None:
+        """Wherever an older shark puts it."""
+        name = f"{world.root}/other/journals/01932f3e-7d4b-7c3a-8f00-0123456789ab.values"
+        (world.root / "other/journals").mkdir(parents=True)
+        run = shark_run(["sh", "-c", f"echo > {name}; echo > own.values"])
+        assert [os.path.basename(output["path"]) for output in run.record["outputs"]] == ["own.values"]
+
     @pytest.mark.parametrize(
         ("words", "env", "said"),
         [

@@ -17,6 +17,7 @@ from shark.record import Outcome, Settings, finish
 from shark.saved import Saved
 from shark.store import said
 from shark.store.home import Store
+from shark.store.ids import made_at
 from shark.unfinished import is_recorded
 from shark.values import FileId, Gap
 
@@ -50,7 +51,19 @@ def recover(run: str | None, trouble: Callable[[SharkError], None]) -> list[str]
         from shark.recorder import leftover
 
         leftover.forget_others(store.journals())
+        _forget_orphans(store)
     return found
+
+
+def _forget_orphans(store: Store) -> None:
+    """Remove values of runs inside of others that are over: a run that goes on, or is still to be recovered, and began
+    before such a one could have it in it.
+    """
+    left = store.journals()
+    since = min((made_at(run) for run, paths in left.items() if store.journal_path(run) in paths), default=1 << 63)
+    for run in left:
+        if left[run] == [said.values_path(store, run)] and made_at(run) < since:
+            said.forget(store, run)
 
 
 def _fault(run: str, error: Exception) -> SharkError:
@@ -125,6 +138,7 @@ def _tidy(run: str, store: Store) -> None:
     from shark.recorder import leftover
 
     saved.forget(store, run)
+    said.forget(store, run)
     leftover.forget(run)
 
 

@@ -26,7 +26,7 @@ from shark.recorder import tiering
 from shark.scribe import Report, Scribe
 from shark.store import said
 from shark.store.home import Store
-from shark.store.ids import uuid7
+from shark.store.ids import is_run_id, uuid7
 from shark.tuples import TYPE_CHECKING
 from shark.voice import Voice
 
@@ -175,6 +175,7 @@ class Tracing:
         self._supervisor.command.on_exit = self._on_root_exit
         self._supervisor.on_fault = voice.fault_of
         self._supervisor.on_block = self._on_block
+        self._supervisor.on_ask = self._on_ask
         self._host: Host | None = None
         self._seconds = 0.0
         self._done = False
@@ -273,7 +274,11 @@ class Tracing:
     def _is_ours(self, path: bytes) -> bool:
         if path.endswith(tiering.RING):
             return os.fsdecode(os.path.basename(path)) == os.path.basename(tiering.place_for_ring(self._run))
-        return os.path.dirname(path) == os.path.realpath(os.path.dirname(self._journal_path))
+        directory, name = os.path.split(path)
+        if directory == os.path.realpath(os.path.dirname(self._journal_path)):
+            return True
+        # Another store's, to which a run inside of this one has written.
+        return os.path.basename(directory) == b"journals" and is_run_id(os.fsdecode(name.removesuffix(said.SUFFIX)))
 
     def seize(self, link: launcher.Link) -> None:
         """Take hold of the command, and let it start. Raises kernel.Failed."""
@@ -381,6 +386,12 @@ class Tracing:
 
             self._host = Host(self._supervisor, self._run)
         self._host.admit(process, fd)
+
+    def _on_ask(self, process: Process, fd: int) -> None:
+        """A shark inside of the run wants to know where it is."""
+        from shark.within import answer
+
+        answer(process.pid, fd, self._run, self._store)
 
     def _finish(self, continues: str = "") -> None:
         """Everything after the command: facts, record, manifests. Trouble is told, and leaves the journal."""

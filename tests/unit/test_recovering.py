@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,22 @@ def test_a_fault_at_one_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     [trouble] = troubles
     assert trouble.message == f"run {RUNS[0]} is not recovered: internal error: KeyError: 'x'"
     assert f"shark forget {RUNS[0]}" in trouble.hint
+
+
+def test_values_of_runs_that_are_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They go, but not those of a run that began after one that goes on: it may be inside of that."""
+    monkeypatch.setenv("SHARK_HOME", str(tmp_path))
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "journals").mkdir()
+    old, going_on, new = (f"01a22caa-704{n}-76d7-bbfb-f7c70125d7c3" for n in (1, 2, 3))
+    for run in (old, new):
+        (tmp_path / "journals" / f"{run}.values").write_bytes(b'[1,"a",2]\n')
+    journal = tmp_path / "journals" / f"{going_on}.journal"
+    journal.write_bytes(b"")
+    with journal.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        assert recovering.recover(None, pytest.fail) == []
+    assert sorted(path.name for path in journal.parent.iterdir()) == [journal.name, f"{new}.values"]
+    journal.unlink()
+    assert recovering.recover(None, pytest.fail) == []
+    assert list(journal.parent.iterdir()) == []

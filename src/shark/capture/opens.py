@@ -28,6 +28,8 @@ SUBRUN_MARK = b"/proc/self/shark-run/"
 learns of it, and nobody else is told anything."""
 BLOCK_MARK = b"/proc/self/shark-block/"
 """Another such path: a process that wants a block recorded says the number of a descriptor (see hosting.py)."""
+ASK_MARK = b"/proc/self/shark-asks/"
+"""And one by which a shark asks in which run it is, with the number of a descriptor for the answer (see within.py)."""
 
 
 def enter_open(s: Supervisor, task: Task, a: tuple[int, ...]) -> Finish | None:
@@ -206,6 +208,11 @@ def _failed(s: Supervisor, task: Task, result: int, dirfd: int, name: bytes, beg
         number = name[len(BLOCK_MARK) :]
         if s.on_block is not None and number.isdigit():
             s.on_block(process, int(number))
+        return None
+    if name.startswith(ASK_MARK):
+        number = name[len(ASK_MARK) :]
+        if s.on_ask is not None and number.isdigit():
+            s.on_ask(process, int(number))
         return None
     process.vain += 1
     used = s.places.used(task, dirfd, name)

@@ -84,6 +84,7 @@ class Supervisor:
         self.on_fault: Callable[[Exception], None] = lambda problem: None
         self.on_resize: Callable[[], None] | None = None
         self.on_block: Callable[[Process, int], None] | None = None  # see hosting.py
+        self.on_ask: Callable[[Process, int], None] | None = None  # see within.py
         self.tiering: Tiering | None = None  # decides which processes are hot; None: none ever is
         self.recorder: Recorder | None = None  # reads what the hot ones write down; there once one was hot
         self.lines: Lines | None = None  # who takes lines of the journal instead of events

@@ -139,12 +139,17 @@ def say(key: str, value: Any) -> str:
     from shark.store import said
     from shark.store.home import Store
     from shark.store.ids import is_run_id
+    from shark.within import ask
 
     run = os.environ.get("SHARK_RUN_ID", "")
     if not is_run_id(run):
         what = f"SHARK_RUN_ID is {run!r}, which is no run's id" if run else "this is not inside a run: no SHARK_RUN_ID"
         raise SharkError(what, "Call it in the command of `shark run`: shark run -- sh -c 'shark record loss 0.03'")
-    store = Store.open(os.environ)
+    # The tracer first: what SHARK_HOME says may be another store than the run's.
+    outer = ask()
+    store = outer.store if outer else Store.open(os.environ)
+    if outer and not said.is_going_on(store, run):
+        store = Store.open(os.environ)
     if not said.is_going_on(store, run):
         where = os.fsdecode(store.root)
         raise SharkError(
