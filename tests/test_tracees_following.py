@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -487,3 +488,23 @@ def test_a_sanitizer_that_wants_to_trace(shark_run: SharkRun, world: World, trac
     assert run.status == 0, run.stderr
     assert run.gaps == set()
     copied(run, world)
+
+
+def test_a_run_inside_of_another_that_the_environment_does_not_tell_of(shark_run: SharkRun, world: World) -> None:
+    """It asks its tracer, and is recorded as any run inside of another."""
+    kept = [f"{key}={value}" for key, value in world.env.items() if key != "SHARK_RUN_ID"]
+    run = shark_run(["env", "-i", *kept, *world.shark, "run", "--name", "inner", "--", "sh", "-c", "echo x > out"])
+    assert (run.status, run.stderr) == (0, b"")
+    outer, inner = run.records
+    assert (inner["name"], inner["parent"]) == ("inner", outer["id"])
+    assert [os.path.basename(output["path"]) for output in inner["outputs"]] == ["out"]
+
+
+def test_a_run_under_another_tracer_is_refused(world: World) -> None:
+    """A tracer that does not answer is no shark."""
+    need("strace")
+    environ = {key: value for key, value in world.env.items() if key != "SHARK_RUN_ID"}
+    command = ["strace", "-f", "-o", "/dev/null", *world.shark, "run", "--", "true"]
+    done = subprocess.run(command, env=environ, cwd=world.work, capture_output=True, timeout=60)
+    assert done.returncode == 125
+    assert b"this process is traced already" in done.stderr

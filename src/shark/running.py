@@ -109,7 +109,10 @@ def _environment() -> dict[bytes, bytes]:
 
 def _start_within(plan: Plan, environ: dict[bytes, bytes], run: str, parent: str) -> NoReturn:
     """Inside a traced run: it cannot be traced twice, so the outer run records it, in its store, as a sub-run."""
-    if not parent:
+    from shark.within import ask
+
+    outer = ask()
+    if not parent and outer is None:
         raise SharkError(
             f"this process is traced already, by process {_tracer_pid()}, and Linux allows one tracer only",
             "Call shark without that tracer.",
@@ -118,9 +121,7 @@ def _start_within(plan: Plan, environ: dict[bytes, bytes], run: str, parent: str
     from shark.capture.opens import SUBRUN_MARK
     from shark.store import said
     from shark.store.home import Store
-    from shark.within import ask
 
-    outer = ask()
     with contextlib.suppress(SharkError, OSError):  # then `shark record` will say that it cannot
         said.expect(outer.store if outer else Store.open(os.environ), run, plan.name, plan.tags)
     try:
