@@ -26,12 +26,16 @@ def recover(run: str | None, trouble: Callable[[SharkError], None]) -> list[str]
     """Make records and manifests of runs whose supervisor died: of `run`, or of all journals that nobody writes.
 
     Returns the ids. `trouble` is told of journals that cannot be read, or with which shark itself has trouble; the
-    others are finished. Raises NotFound if there is no such journal.
+    others are finished. Raises NotFound if there is no such journal, SharkError if the store cannot be written: no
+    other one will do, as the journals would stay.
     """
-    store = Store.open(os.environ, write=True)
+    store = Store.open(os.environ)
     journals = store.journals()
     if run is not None and run not in journals:
         raise NotFound(f"no journal of run {run}", "`shark recover` without a run looks for all of them.")
+    if journals and (why := store.why_not_writable()):
+        where = os.fsdecode(store.root)
+        raise SharkError(f"the store {where} cannot be written ({why})", "Make it writable, then `shark recover`.")
     found: list[str] = []
     for name in [run] if run else sorted(journals):
         try:

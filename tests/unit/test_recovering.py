@@ -52,3 +52,19 @@ def test_values_of_runs_that_are_over(tmp_path: Path, monkeypatch: pytest.Monkey
     journal.unlink()
     assert recovering.recover(None, pytest.fail) == []
     assert list(journal.parent.iterdir()) == []
+
+
+def test_a_store_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said, and the journals stay where they are; a temporary store would be made anew each time."""
+    (tmp_path / "store" / "journals").mkdir(parents=True)
+    (tmp_path / "store" / "journals" / f"{RUNS[0]}.journal").write_bytes(b"")
+    (tmp_path / "store" / "runs").write_bytes(b"")  # no directory, which binds root too
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    monkeypatch.setenv("SHARK_HOME", str(tmp_path / "store"))
+    with pytest.raises(SharkError, match="cannot be written"):
+        recovering.recover(None, pytest.fail)
+    monkeypatch.setenv("SHARK_HOME", str(tmp_path / "store" / "runs" / "none"))
+    assert recovering.recover(None, pytest.fail) == []
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert len(list((tmp_path / "store" / "journals").iterdir())) == 1

@@ -67,6 +67,10 @@ class Store:
             store.warnings.append(f"no lasting local directory for journals: they are in {place} during this run")
         return store
 
+    def why_not_writable(self) -> str:
+        """Say why nothing can be kept in this store, "" if something can; it is made if need be."""
+        return _make(self.root)
+
     # Records
 
     def record_path(self, run: str) -> bytes:
