@@ -194,6 +194,20 @@ def test_a_closed_pipe(runs: Shark, arguments):
     assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")
 
 
+@pytest.mark.parametrize("arguments", [["log"], ["show", "--json", "@1"], ["man"], ["--version"]])
+def test_a_closed_standard_output(runs: Shark, arguments):
+    """Output that cannot be written is an error there too; who is quiet has none."""
+    done = runs_closed(runs, *arguments)
+    assert "Bad file descriptor" in told(done, 2)
+    assert runs_closed(runs, "log", "-q").returncode == 0
+
+
+def runs_closed(runs: Shark, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """Call shark with its standard output closed."""
+    line = ["sh", "-c", '"$@" >&-', "sh", sys.executable, "-m", "shark", *arguments]
+    return subprocess.run(line, cwd=runs.work, env=runs.environ, capture_output=True, check=False)
+
+
 @pytest.mark.parametrize("closed", ["1", "2"])
 def test_closed_descriptors(runs: Shark, closed):
     """Called with stdout or stderr closed: nobody listens, and nothing else goes wrong."""

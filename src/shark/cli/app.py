@@ -94,9 +94,7 @@ def shark() -> None:
 
 def main(arguments: list[str]) -> int:
     """Run a command (any but `run`) and give its exit status. Faults are told on stderr, without a traceback."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by the caller (>&-), who wants to hear nothing
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  for as long as we live
+    _fill_closed_streams()
     try:
         status = _invoke(arguments)
         sys.stdout.flush()
@@ -110,6 +108,15 @@ def main(arguments: list[str]) -> int:
     except Exception as error:  # noqa: BLE001  the outermost place: from here on there is only a traceback
         _drop_output()
         return _told(error)
+
+
+def _fill_closed_streams() -> None:
+    """Where the caller has closed one (>&-): nobody hears complaints, but output that cannot be written is a fault."""
+    if sys.stdout is None:
+        closed = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)  # EBADF to who writes, as if it were still closed
+        sys.stdout = open(closed, "w", encoding="utf-8")  # noqa: SIM115  for as long as we live
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
 def _invoke(arguments: list[str]) -> Any:
@@ -190,7 +197,7 @@ def _drop_output() -> None:
         sys.stdout.flush()
     except OSError:
         with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _die_by(number: signal.Signals) -> NoReturn:
