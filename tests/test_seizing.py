@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from harness import NOBODY, Compiler, Run, World, need_root
+from shark.capture import interrupting
 
 WAITS = [
     *("read", "poll", "select", "epoll_wait", "recv", "accept"),
@@ -110,6 +111,26 @@ def start(world: World, tracee: Compiler) -> Iterator[Callable[..., Guest]]:
 def python(world: World, code: str, **popen: Any) -> Guest:
     """Start a Python program that says "ready" when it is."""
     return Guest(world, [world.shark[0], "-c", code], **popen)
+
+
+@pytest.mark.parametrize("call", ["write", "send", "recv", "recvmmsg", "epoll_wait"])
+def test_what_would_be_cut_short_is_waited_for(start: Callable[..., Guest], call: str) -> None:
+    """Before a process is interrupted its threads get time to leave such calls: here the rest comes meanwhile."""
+    guest = start("transfers", call, "ready")
+    looks = 0
+
+    def threads() -> list[tuple[int, int]]:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            guest.send()
+        return [(guest.pid, int(tid)) for tid in os.listdir(f"/proc/{guest.pid}/task")]
+
+    limit = call == "epoll_wait"
+    assert not interrupting.wait_until_harmless(threads, 60 if limit else 0, 0)
+    assert interrupting.wait_until_harmless(threads, 60, 60 if limit else 0)
+    assert looks >= 3
+    assert guest.end() == (0, f"{call}: {1 << 20}\n")
 
 
 @pytest.mark.parametrize("kind", WAITS)

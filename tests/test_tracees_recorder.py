@@ -233,6 +233,22 @@ def test_sleeping_threads(trace: Trace, after: str) -> None:
     assert run.gaps == set()
 
 
+TRANSFERS = ["write", "writev", "send", "sendmsg", "sendfile", "limit", "recv", "recvmmsg", "epoll_wait"]
+
+
+@pytest.mark.parametrize("mode", ["recorder"])
+@pytest.mark.parametrize("call", TRANSFERS)
+def test_a_thread_in_the_middle_of_a_transfer(trace: Trace, world: World, call: str) -> None:
+    """No call is cut short, and no time limit begins anew, for the recorder's sake: that waits until it is over."""
+    world.write("in")
+    world.write("in2")
+    run = trace("transfers", call, mode="usual", env={"SHARK_RECORDER": "30"})
+    assert run.stdout == f"{call}: {1 << 20}\n".encode()
+    assert run.reads == {"in", "in2"}
+    assert run.record["traced"]["hot"] == 1
+    assert run.gaps == set()
+
+
 def test_a_worker_that_holds_a_pipe(trace: Trace, world: World) -> None:
     """Its thousands of openings by a number below the pipe's are not looked at one by one, and nothing flows less."""
     given = [f"in.{n}" for n in range(200)]

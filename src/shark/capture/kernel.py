@@ -362,6 +362,15 @@ def take_descriptor(pid: int, fd: int) -> int | None:
     return int(copy) if copy >= 0 else None
 
 
+def socket_option(fd: int, option: int, size: int) -> bytes:
+    """An option of a socket of shark's own, at the level SOL_SOCKET (socket(7)); without a byte if it has none."""
+    value = ctypes.create_string_buffer(size)
+    length = ctypes.c_uint(size)
+    if _libc.getsockopt(fd, 1, option, value, ctypes.byref(length)) < 0:
+        return b""
+    return value.raw[: length.value]
+
+
 # --- the process's own state
 
 

@@ -11,9 +11,18 @@ from shark.capture import kernel
 _I386_SIZE = 17 * 4  # struct user_regs_struct32
 _AMD64_SIZE = 27 * 8  # struct user_regs_struct; rax, the result, is word 10
 _ERESTARTNOHAND = 514
-_NOT_RESTARTED = frozenset({0, 19, 45, 47, 43, 288, 65, 220, 128, 208, 333, 232, 281, 441, 426})
-"""read and readv, recvfrom, recvmsg, accept, accept4 (with a time limit), semop, semtimedop, rt_sigtimedwait,
-io_getevents, io_pgetevents, epoll_wait, epoll_pwait, epoll_pwait2, io_uring_enter: the numbers of x86-64."""
+_NOT_RESTARTED = frozenset(
+    {
+        *(0, 19, 327, 45, 47, 299, 43, 288),  # read, readv, preadv2, recvfrom, recvmsg, recvmmsg, accept, accept4
+        *(1, 20, 328, 44, 46, 307, 40, 275, 42),  # write, writev, pwritev2, sendto, sendmsg, sendmmsg, sendfile, splice
+        *(65, 220, 128, 208, 333, 232, 281, 441, 426),  # semop … epoll_pwait2, io_uring_enter
+        285,  # fallocate, of a file in memory: it gives back what it had taken
+    }
+)
+"""Of x86-64: the first two rows with a time limit (the last of the second is connect); then semop, semtimedop,
+rt_sigtimedwait, io_getevents, io_pgetevents, epoll_wait, epoll_pwait, epoll_pwait2, io_uring_enter."""
+_GETRANDOM = 318
+_MOST = 0x7FFFF000  # bytes that a call transfers (MAX_RW_COUNT)
 _AARCH64_NUMBER = 8  # x8
 
 
@@ -72,7 +81,10 @@ class Machine:
             return
         (result,) = struct.unpack_from("=q", self._registers, 8 * 10)
         (number,) = struct.unpack_from("=Q", self._registers, 8 * self._number)
-        if result == -errno.EINTR and number in _NOT_RESTARTED:
+        (second,) = struct.unpack_from("=Q", self._registers, 8 * 13)
+        ended = result == -errno.EINTR and number in _NOT_RESTARTED
+        # Of a long getrandom only a part has come: it may begin again, since any bytes are as good.
+        if ended or (number == _GETRANDOM and 0 < result < min(second, _MOST)):
             self._set(tid, kernel.NT_PRSTATUS, 10, -_ERESTARTNOHAND & 0xFFFFFFFFFFFFFFFF)
 
     def _set(self, tid: int, kind: int, word: int, value: int) -> bool:

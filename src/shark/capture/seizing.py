@@ -16,7 +16,7 @@ import stat as stat_bits
 import time
 from collections.abc import Collection, Iterable, Iterator
 
-from shark.capture import kernel, look
+from shark.capture import interrupting, kernel, look
 from shark.capture.tasks import Process, Task
 from shark.events import READ, WRITE, Before, Event, ImageStarted, Opened, ProcessStarted, Sighting
 from shark.model.scripts import script_paths
@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 PATIENCE = 0.3
 """Seconds in which all threads must have come to their first stop. One in an uninterruptible sleep stops later, before
 it returns to its program."""
+
+FOR_TRANSFERS = 1.0
+"""Seconds at most in which no thread shall be in the middle of a transfer that the interruption would cut short."""
+
+FOR_LIMITS = 0.1
+"""The same for calls with a time limit that would begin anew: some programs are hardly ever in any other."""
 
 HASHED_AT_ONCE = 16 << 20
 """Bytes of a file that is open for writing, up to which its content is hashed while its process is held: 10 ms."""
@@ -45,7 +51,9 @@ class Refused(Exception):
 
 def seize(s: Supervisor, pid: int, spared: Collection[int] = ()) -> Hold:
     """Take hold of a process with all its threads and descendants, but for processes in `spared`. Raises Refused."""
-    hold = Hold(s, {*spared, os.getpid()})
+    spared = {*spared, os.getpid()}
+    interrupting.wait_until_harmless(lambda: _threads_below(pid, spared), FOR_TRANSFERS, FOR_LIMITS)
+    hold = Hold(s, spared)
     hold.take(pid, None)
     hold.take_descendants()
     hold.wait()
@@ -128,6 +136,15 @@ class Hold:
         stops, self._stops = self._stops, []
         for tid, status in stops:
             self._s.handle(tid, status)
+
+
+def _threads_below(pid: int, spared: Collection[int]) -> list[tuple[int, int]]:
+    """The threads of a process and its descendants, each with its process. Nobody stands still yet."""
+    parents = parents_of_all()
+    found = [pid]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one and child not in {*spared, *found}]
+    return [(one, tid) for one in found for tid in _threads(one)]
 
 
 def _threads(pid: int) -> list[int]:

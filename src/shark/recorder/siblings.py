@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from shark.capture import kernel
+from shark.capture import interrupting, kernel
 from shark.capture.tasks import Task
 from shark.capture.waiting import wait_for
 from shark.tuples import TYPE_CHECKING
@@ -29,12 +29,17 @@ class Siblings:
         self._deferred: list[tuple[int, int]] = []
 
     def stopped(self, task: Task, patience: float = _PATIENCE) -> bool:
-        """Stop all other threads of a process for a moment, and see whether they have: `go` lets them go on."""
-        tasks = self._s.tree.tasks
-        siblings = [tasks[tid] for tid in task.process.tids if tid != task.tid and tid in tasks]
-        others = [other.tid for other in siblings if not other.held]  # those stand still already
+        """Stop all other threads of a process for a moment, and see whether they have: `go` lets them go on.
+
+        None is stopped if one of them waits in a call that would not go on as if nothing had been.
+        """
+        others = self._others(task)
+        if not interrupting.is_harmless(task.process.pid, others):
+            return False
         deadline = time.monotonic() + patience
         for tid in others:
+            if interrupting.harm(task.process.pid, tid) > interrupting.UNKNOWN:
+                return False  # it has just begun to wait
             try:
                 kernel.request(kernel.PTRACE_INTERRUPT, tid)
             except kernel.Failed:
@@ -45,6 +50,12 @@ class Siblings:
                 return False
             self._deferred.append((tid, status))
         return True
+
+    def _others(self, task: Task) -> list[int]:
+        """The threads of its process but for itself and those that stand still already."""
+        tasks = self._s.tree.tasks
+        siblings = [tasks[tid] for tid in task.process.tids if tid != task.tid and tid in tasks]
+        return [other.tid for other in siblings if not other.held]
 
     def standing(self) -> list[Task]:
         """Those of them that are alive and stand still."""
