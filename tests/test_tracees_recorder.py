@@ -384,8 +384,11 @@ def test_a_fuse_daemon_while_an_open_waits(trace: Trace, world: World) -> None:
     assert "source" in trace("fuse_meanwhile").inputs("out")
 
 
-def test_confined_while_an_open_waits(trace: Trace, world: World) -> None:
-    """A thread that waits in the recorder's code is taken out of it before a filter can punish what that does next."""
+@pytest.mark.parametrize("others", [(), ("vfork",)])
+def test_confined_while_an_open_waits(trace: Trace, world: World, others: tuple[str, ...]) -> None:
+    """A thread that waits in the recorder's code is taken out of it before a filter can punish what that does next,
+    also while others cannot stop.
+    """
     world.write("in")
     world.write("source", "the source\n")
-    assert "source" in trace("confined_while_opening", timeout=20).inputs("out")
+    assert "source" in trace("confined_while_opening", *others, timeout=20).inputs("out")

@@ -1,5 +1,6 @@
 /* While the main thread waits in the open of a FIFO, another one confines all of them to what the program does itself: no
-   statx, no openat2. A child then writes `source` into the FIFO. */
+   statx, no openat2. A child then writes `source` into the FIFO. With an argument, older threads wait in vfork by
+   then, where nothing wakes them, and a thread of its own waits in the open. */
 #include "tracee.h"
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -7,7 +8,27 @@
 #include <stddef.h>
 #include <sys/prctl.h>
 
-static int ends[2];
+enum { PARENTS = 4 };
+
+static int ends[2], born[2], go[2];
+
+static void *read_fifo(void *unused)
+{
+	copy("fifo", "out");
+	return unused;
+}
+
+static void *parent(void *unused)
+{
+	hear(go[0]);
+	if (MUST(vfork()) == 0) {
+		alarm(20);
+		tell(born[1]);
+		hear(go[0]);
+		_exit(0);
+	}
+	return unused;
+}
 
 static void *confine(void *unused)
 {
@@ -26,11 +47,15 @@ static void *confine(void *unused)
 	return NULL;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	char one;
-	pthread_t thread;
+	pthread_t thread, reader, parents[PARENTS];
+	int n_parents = argc > 1 ? PARENTS : 0;
+	(void)argv;
 	MUST(pipe(ends));
+	MUST(pipe(born));
+	MUST(pipe(go));
 	MUST(mkfifo("fifo", 0600));
 	for (int n = 0; n < 10; n++)
 		MUST(close(MUST(open("in", O_RDONLY))));
@@ -39,8 +64,26 @@ int main(void)
 		copy("source", "fifo");
 		_exit(0);
 	}
+	for (int n = 0; n < n_parents; n++)
+		if (pthread_create(&parents[n], NULL, parent, NULL))
+			die("pthread_create");
+	if (n_parents && pthread_create(&reader, NULL, read_fifo, NULL))
+		die("pthread_create");
+	if (n_parents)
+		usleep(200000); /* nothing tells that it waits there */
+	for (int n = 0; n < n_parents; n++) {
+		tell(go[1]);
+		hear(born[0]);
+	}
 	if (pthread_create(&thread, NULL, confine, NULL))
 		die("pthread_create");
-	copy("fifo", "out");
+	if (n_parents)
+		pthread_join(reader, NULL);
+	else
+		read_fifo(NULL);
+	for (int n = 0; n < n_parents; n++)
+		tell(go[1]);
+	for (int n = 0; n < n_parents; n++)
+		pthread_join(parents[n], NULL);
 	return 0;
 }

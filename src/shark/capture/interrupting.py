@@ -47,8 +47,7 @@ def _cut(pid: int, tid: int, a: Arguments) -> int:
 
 def _parent(pid: int, tid: int, a: Arguments) -> int:
     """A thread in vfork sleeps so that only SIGKILL wakes it; one that stands still in its tracer's stop does not."""
-    state = look.slurp(b"/proc/%d/task/%d/stat" % (pid, tid)).rpartition(b")")[2][1:2]
-    return LATE if state == b"D" else HARMLESS
+    return LATE if is_deaf(pid, tid) else HARMLESS
 
 
 def _limited(at: int) -> Row:
@@ -138,6 +137,12 @@ def harm(pid: int, tid: int) -> int:
         return UNKNOWN
     row = _ROWS.get(int(words[0])) if len(words) >= 7 else None  # else it is in no call
     return HARMLESS if row is None else row(pid, tid, tuple(int(word, 16) for word in words[1:7]))
+
+
+def is_deaf(pid: int, tid: int) -> bool:
+    """Whether a thread sleeps where no signal wakes it but SIGKILL, as in vfork, or is no more."""
+    state = look.slurp(b"/proc/%d/task/%d/stat" % (pid, tid)).rpartition(b")")[2][1:2]
+    return state not in (b"R", b"S", b"t", b"T")
 
 
 def is_harmless(pid: int, tids: Collection[int]) -> bool:

@@ -195,6 +195,8 @@ class Lives:
         if tid in self.interrupted:
             self.interrupted.discard(tid)
             self._s.machine.resume_interrupted(tid)
+            if task.process.filtered and self._s.recorder is not None:
+                self._s.recorder.on_signal(task, 0)  # it is out of the recorder's code before it may be punished there
         if task.restore is not None and not task.entered and task.finish is None:
             task.restore(tid)
             task.restore = None

@@ -37,9 +37,6 @@ _ALL: Final = 0x7FFFFFFF
 _TURNS: Final = 64
 """At each such reading it is asked whether the ring was damaged."""
 
-_LONG: Final = 0.5
-"""Seconds in which all threads of a process must stop where it is a matter of life and death."""
-
 _FAULTS: Final = (signal.SIGSEGV, signal.SIGBUS)
 
 
@@ -445,7 +442,7 @@ class Recorder:
             return
         try:
             self.refresh(process)  # nobody enters it any more
-            self._siblings.stopped(task, _LONG)
+            self._siblings.interrupted(task)
             for other in self._siblings.standing():
                 self.on_signal(other, 0)
         finally:

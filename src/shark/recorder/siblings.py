@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 from shark.capture import interrupting, kernel
@@ -21,6 +22,10 @@ _PATIENCE: Final = 0.001
 """Seconds in which all threads of a process must stop when its code is to be changed."""
 
 
+_LONG: Final = 0.02
+"""The same where it is a matter of life and death: who is on a processor stops within microseconds."""
+
+
 class Siblings:
     """Stops them, and lets them go on. What they had to tell by themselves meanwhile is dealt with afterwards."""
 
@@ -28,7 +33,7 @@ class Siblings:
         self._s = supervisor
         self._deferred: list[tuple[int, int]] = []
 
-    def stopped(self, task: Task, patience: float = _PATIENCE) -> bool:
+    def stopped(self, task: Task) -> bool:
         """Stop all other threads of a process for a moment, and see whether they have: `go` lets them go on.
 
         None is stopped if one of them waits in a call that would not go on as if nothing had been.
@@ -36,7 +41,7 @@ class Siblings:
         others = self._others(task)
         if not interrupting.is_harmless(task.process.pid, others):
             return False
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + _PATIENCE
         for tid in others:
             if interrupting.harm(task.process.pid, tid) > interrupting.UNKNOWN:
                 return False  # it has just begun to wait
@@ -50,6 +55,28 @@ class Siblings:
                 return False
             self._deferred.append((tid, status))
         return True
+
+    def interrupted(self, task: Task) -> None:
+        """Interrupt all other threads of a process, whatever that does to their calls, and wait for those that run.
+
+        None of them executes a further instruction of the program before it has stopped: who sleeps where nothing
+        wakes it, as in vfork, stops when it is done there (lives.at_start sees to that).
+        """
+        pid = task.process.pid
+        for tid in (waited := self._others(task)):
+            with contextlib.suppress(kernel.Failed):  # one that is ending
+                kernel.request(kernel.PTRACE_INTERRUPT, tid)
+                self._s.lives.interrupted.add(tid)
+        deadline = time.monotonic() + _LONG
+        for tid in waited:
+            while (
+                not (status := wait_for(tid, 0.0))
+                and time.monotonic() < deadline
+                and not interrupting.is_deaf(pid, tid)
+            ):
+                pass
+            if status:
+                self._deferred.append((tid, status))
 
     def _others(self, task: Task) -> list[int]:
         """The threads of its process but for itself and those that stand still already."""

@@ -71,6 +71,17 @@ def test_one_that_is_ending(play: Play, monkeypatch: pytest.MonkeyPatch) -> None
     assert play.supervisor.lives.interrupted == set()
 
 
+def test_all_are_interrupted_before_any_is_waited_for(play: Play) -> None:
+    """Whoever sleeps where nothing wakes it holds up nobody: its own stop is expected later."""
+    play.answers = {13: FIRST}
+    play.siblings.interrupted(play.tasks[10])
+    assert sorted(play.asked) == [11, 12, 13]
+    assert play.supervisor.lives.interrupted == {11, 12, 13}
+    assert play.siblings.standing() == [play.tasks[13]]
+    play.siblings.go()
+    assert play.handled == [(13, FIRST)]
+
+
 @pytest.mark.parametrize("status", [0, FIRST])
 def test_one_that_went_elsewhere_is_dealt_with_once(play: Play, status: int) -> None:
     """Nobody else lets it go on; of one that has ended, the end is still to be told."""
