@@ -233,6 +233,15 @@ def test_sleeping_threads(trace: Trace, after: str) -> None:
     assert run.gaps == set()
 
 
+@pytest.mark.parametrize("mode", ["recorder"])
+def test_a_mapping_that_grows_downwards(trace: Trace, world: World) -> None:
+    """Nothing is put in its way as long as there is room elsewhere."""
+    world.write("in")
+    run = trace("grows", mode="usual", env={"SHARK_RECORDER": "20"})
+    assert (run.status, run.stdout, run.record["traced"]["hot"]) == (0, b"grown\n", 1)
+    assert run.reads == {"in"}
+
+
 TRANSFERS = ["write", "writev", "send", "sendmsg", "sendfile", "limit", "recv", "recvmmsg", "epoll_wait"]
 
 

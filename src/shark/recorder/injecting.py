@@ -31,7 +31,10 @@ _PRIVATE: Final = 0x22  # MAP_PRIVATE | MAP_ANONYMOUS
 _NOREPLACE: Final = 0x100000
 _RX: Final = 5
 _NEAR_ENOUGH: Final = 0x40000000
-_MARGIN: Final = 0x10000
+_LEAST: Final = 0x10000
+_MARGINS: Final = (0x1000000, 0x210000, _LEAST)
+"""How far below a mapping a page is put, best first. What lies above may grow downwards (MAP_GROWSDOWN), and the kernel
+keeps 1 MB free below that (stack_guard_gap): the last is for where there is no more room."""
 
 
 class Region(NamedTuple):
@@ -90,12 +93,16 @@ def may_be_patched(address: int, regions: list[Region]) -> bool:
 
 
 def place_near(site: int, regions: list[Region]) -> int:
-    """An unused address that a jump from `site` reaches, right below something that is mapped; 0 if there is none."""
+    """An unused address that a jump from `site` reaches, below something that is mapped; 0 if there is none."""
+    return next((near for margin in _MARGINS if (near := _nearest(site, regions, margin))), 0)
+
+
+def _nearest(site: int, regions: list[Region], margin: int) -> int:
     best, distance = 0, _NEAR_ENOUGH
-    end = 0x10000
+    end = _LEAST
     for region in regions:
-        candidate = region.start - _MARGIN
-        if candidate - end >= _MARGIN and region.name != b"[stack]" and abs(candidate - site) < distance:
+        candidate = region.start - margin
+        if candidate - end >= _LEAST and region.name != b"[stack]" and abs(candidate - site) < distance:
             best, distance = candidate, abs(candidate - site)
         end = max(end, region.end)
     return best
