@@ -242,6 +242,16 @@ def test_a_mapping_that_grows_downwards(trace: Trace, world: World) -> None:
     assert run.reads == {"in"}
 
 
+def test_more_hot_processes_than_descriptors(trace: Trace, world: World) -> None:
+    """What shark keeps open does not grow with the number of processes: it sees all the same who held what."""
+    for name in ("in", "in1", "in2"):
+        world.write(name, name)
+    world.shark = ("sh", "-c", 'ulimit -n 56; exec "$@"', "sh", *world.shark)
+    run = trace("many_hot", "60")
+    assert (set(run.inputs("out1")), set(run.inputs("out2"))) == ({"in1"}, {"in2"})
+    assert run.gaps == set()
+
+
 TRANSFERS = ["write", "writev", "send", "sendmsg", "sendfile", "limit", "recv", "recvmmsg", "epoll_wait"]
 
 

@@ -122,7 +122,8 @@ def _look_at(tid: int) -> dict[int, Shown] | None:
         names = os.listdir(directory)
     except PermissionError:
         raise
-    except OSError:  # killed meanwhile
+    except OSError as problem:  # killed meanwhile
+        look.note_shortage(problem)
         return None
     found = ((int(name), _shown(directory + name)) for name in names)
     return {fd: shown for fd, shown in found if shown is not None}

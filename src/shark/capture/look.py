@@ -7,6 +7,7 @@ kernel.AT_STATX_DONT_SYNC).
 
 from __future__ import annotations
 
+import errno
 import os
 
 from shark.capture import kernel
@@ -20,6 +21,17 @@ _readlink = os.readlink
 _TICKS = os.sysconf("SC_CLK_TCK")
 _attached = Attached()  # a mount is the same for whoever asks
 _has = _attached.has
+
+_TOO_MANY = frozenset({errno.EMFILE, errno.ENFILE})
+shortages: list[str] = []
+"""What the system said when shark itself could not open what it wanted to look at; the supervisor tells and empties it.
+"""
+
+
+def note_shortage(problem: OSError) -> None:
+    """See whether something could not be looked at for want of a descriptor: else it is just not there, or hidden."""
+    if problem.errno in _TOO_MANY:
+        shortages.append(os.strerror(problem.errno))
 
 
 def descriptor(tid: int, fd: int) -> tuple[bytes, Stat] | None:
@@ -94,7 +106,8 @@ def descriptor_flags(tid: int, fd: int) -> int | None:
             for line in info:
                 if line.startswith(b"flags:"):
                     return int(line[6:], 8)
-    except OSError:
+    except OSError as problem:
+        note_shortage(problem)
         return None
     return None
 
@@ -201,7 +214,8 @@ def slurp(path: bytes) -> bytes:
     """A small file of /proc, b"" when it cannot be read; a third of the time that a file object takes."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+    except OSError as problem:
+        note_shortage(problem)
         return b""
     try:
         text = b""

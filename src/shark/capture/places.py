@@ -58,7 +58,8 @@ class Places:
                 return kernel.open_in_root(root, self._inside(task, dirfd, name), flags)
             finally:
                 os.close(root)
-        except OSError:
+        except OSError as problem:
+            look.note_shortage(problem)
             return None
 
     def _inside(self, task: Task, dirfd: int, name: bytes) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 
-from shark.capture import kernel
+from shark.capture import kernel, look
 from shark.events import READ, WRITE, Before
 from shark.tuples import TYPE_CHECKING, NamedTuple
 from shark.values import FileId, Stat
@@ -179,5 +179,5 @@ def save_first(task: Task, fd: int, stat: Stat) -> None:
     """Have the file behind a descriptor that a call has given hashed before the thread can read it."""
     try:
         task.saves = os.open(b"/proc/%d/fd/%d" % (task.tid, fd), os.O_PATH | os.O_CLOEXEC), stat
-    except OSError:
-        return  # it was killed
+    except OSError as problem:
+        look.note_shortage(problem)  # else it was killed

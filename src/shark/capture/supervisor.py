@@ -90,6 +90,7 @@ class Supervisor:
         self.lines: Lines | None = None  # who takes lines of the journal instead of events
         self.stops = 0
         self._reads_meanwhile = True
+        self._short = False
         self._nested: set[int] = set()
         # The ptrace request by which a thread goes on whose call need not be seen to its exit.
         self.onward = kernel.PTRACE_SYSCALL if options.full else kernel.PTRACE_CONT
@@ -272,8 +273,20 @@ class Supervisor:
                 self.recorder.drain()
             handle = self._quick.get(status) or self._handlers[classify(status)]
             handle(tid, status)
+            if look.shortages:
+                self._tell_shortage()
         except Exception as problem:  # noqa: BLE001  a fault in here must not end, or hang, the command
             self._fault(self._tasks.get(tid), problem)
+
+    def _tell_shortage(self) -> None:
+        """Shark itself could not open something that it wanted to look at: said once."""
+        why = look.shortages[0]
+        look.shortages.clear()
+        if not self._short:
+            self._short = True
+            self.gap(
+                0, "other", f"shark had no descriptor left ({why}): who held what, and earlier content, may be missing"
+            )
 
     def _fault(self, task: Task | None, problem: Exception) -> None:
         try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import resource
 import struct
 
 from shark.recorder import layout
@@ -24,6 +26,22 @@ FIXED, CHOSEN, CHOSEN_LATER = 0, 1, 2
 
 _DATA: Final = struct.Struct("=QII")
 _REACH: Final = 0x7FF00000  # of a jump, less some room for what lies around its ends
+
+
+_MOST: Final = 64
+_SHARE: Final = 8
+"""So many memories are open at once, and no more than this part of the descriptors that shark may have."""
+
+_memories: dict[Space, int] = {}
+"""The descriptors of those that are open, the one that was used last at the end."""
+
+
+def _most() -> int:
+    return max(1, min(_MOST, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // _SHARE))
+
+
+def _close_oldest() -> None:
+    os.close(_memories.pop(next(iter(_memories))))
 
 
 class Near(NamedTuple):
@@ -54,7 +72,6 @@ class Space:
         self.guests = 0  # further processes that live in here for a while (vfork): then all make plain calls
         self.watched = -1
         self.plain = False
-        self._memory = -1
 
     def copy(self, pid: int, process: int) -> Space:
         """The space of a child that was forked from one that lives in this."""
@@ -74,15 +91,24 @@ class Space:
             raise OSError(f"{len(content)} bytes at {address:#x} of process {self.pid} could not be written")
 
     def _file(self) -> int:
-        if self._memory < 0:
-            self._memory = os.open(f"/proc/{self.pid}/mem", os.O_RDWR | os.O_CLOEXEC)
-        return self._memory
+        memory = _memories.pop(self, -1)
+        while memory < 0:
+            if len(_memories) >= _most():
+                _close_oldest()
+            try:
+                memory = os.open(f"/proc/{self.pid}/mem", os.O_RDWR | os.O_CLOEXEC)
+            except OSError as problem:
+                if problem.errno not in (errno.EMFILE, errno.ENFILE) or not _memories:
+                    raise
+                _close_oldest()
+        _memories[self] = memory
+        return memory
 
     def close(self) -> None:
         """Let its memory go."""
-        if self._memory >= 0:
-            os.close(self._memory)
-            self._memory = -1
+        memory = _memories.pop(self, -1)
+        if memory >= 0:
+            os.close(memory)
 
     def describe(self) -> None:
         """Write the page that tells the stub who it works for, and what it may do. Raises OSError."""

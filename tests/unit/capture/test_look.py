@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 import pytest
@@ -9,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shark.capture import look
+from shark.capture.preimage import Hashed
+from shark.capture.supervisor import Options, Supervisor
 from shark.capture.tasks import Process, Task
-from shark.events import READ, WRITE
+from shark.events import READ, WRITE, Event, GapSeen
 
 PATHS = st.lists(st.sampled_from([b"a", b"..", b".", b"", b".hidden", b"..x", b"\xff"]), max_size=6).map(b"/".join)
 
@@ -118,3 +121,22 @@ def test_usage_of_oneself() -> None:
     since = look.usage_since(used, os.getpid())
     assert since is not None
     assert 0 <= since.user_seconds < 60
+
+
+def test_a_shortage_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where shark itself has no descriptor left there is a gap, once; a file that is not there is none."""
+    told: list[Event] = []
+    supervisor = Supervisor([told.append], Options(), lambda fd: Hashed("", ""))
+    assert look.slurp(b"/proc/none") == b""
+    supervisor.handle(1 << 30, 0)
+    assert told == []
+
+    def exhausted(path: bytes, flags: int) -> int:
+        raise OSError(errno.EMFILE, "")
+
+    for _ in range(2):
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "open", exhausted)
+            assert look.slurp(b"/proc/self/stat") == b""
+        supervisor.handle(1 << 30, 0)
+    assert [type(event) for event in told] == [GapSeen]

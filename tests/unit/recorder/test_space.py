@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import mmap
 import os
 import struct
@@ -115,3 +116,40 @@ def test_a_copy_is_its_own() -> None:
     child.sites.add(6)
     assert space.sites == {5}
     assert (child.pid, child.process, child.watched, child.guests) == (2, 2, 3, 0)
+
+
+def test_few_are_open_at_once(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are: one that has not been used for long is opened anew when it is."""
+    _, base, memory = pages
+    monkeypatch.setattr("shark.recorder.space._MOST", 3)
+    before = len(os.listdir("/proc/self/fd"))
+    spaces = [Space(os.getpid(), n) for n in range(10)]
+    for space in spaces:
+        space.write(base, bytes([space.process]))
+        assert len(os.listdir("/proc/self/fd")) <= before + 3
+    assert spaces[0].read(base, 1) == spaces[9].read(base, 1) == b"\x09" == memory[:1]
+    for space in spaces:
+        space.close()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_no_descriptor_is_left(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then another one's memory is closed; without any, that is said."""
+    first, base, memory = pages
+    memory[0] = 7
+    first.read(base, 1)
+    really = os.open
+
+    def open_or_not(path: str, flags: int) -> int:
+        if len(os.listdir("/proc/self/fd")) >= most:
+            raise OSError(errno.EMFILE, "too many")
+        return really(path, flags)
+
+    most = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(os, "open", open_or_not)
+    second = Space(os.getpid(), 2)
+    assert second.read(base, 1) == b"\x07"
+    second.close()
+    most -= 1
+    with pytest.raises(OSError, match="too many"):
+        second.read(base, 1)
