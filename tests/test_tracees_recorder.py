@@ -252,6 +252,16 @@ def test_more_hot_processes_than_descriptors(trace: Trace, world: World) -> None
     assert run.gaps == set()
 
 
+@pytest.mark.usefixtures("inputs")
+@pytest.mark.parametrize("mode", ["recorder"])
+@pytest.mark.parametrize("after", ["1", "25"])
+def test_a_child_of_a_guest_in_the_same_memory(trace: Trace, after: str) -> None:
+    """What it reads is its own, whether the owner of the memory was hot before it or would be later."""
+    run = trace("clone_in_vfork", mode="usual", env={"SHARK_RECORDER": after})
+    assert [run.accessed("read", process=n) for n in (1, 2, 3)] == [{"in"}, set(), {"in3"}]
+    assert run.gaps == set()
+
+
 TRANSFERS = ["write", "writev", "send", "sendmsg", "sendfile", "limit", "recv", "recvmmsg", "epoll_wait"]
 
 

@@ -137,11 +137,13 @@ class Lives:
             self.at_end(child, ended)
 
     def _share_recorder(self, parent: Process, child: Process, flags: int) -> None:
+        if flags & _CLONE_VM:
+            owner = child.memory_of = parent.memory_of or parent
+            child.never_hot = True  # until it has memory of its own
+            if not flags & _CLONE_VFORK:
+                parent.never_hot = owner.never_hot = True  # both run, and the page tells of one
         if self._s.recorder is not None:
             self._s.recorder.forked(parent, child, flags)
-        elif flags & _CLONE_VM:
-            child.never_hot = True  # until it has memory of its own
-            parent.never_hot = parent.never_hot or not flags & _CLONE_VFORK
 
     def _clone_flags(self, task: Task, event: int) -> int:
         """What a child shares with its parent, from the call itself: the event's kind does not tell.
@@ -240,6 +242,7 @@ class Lives:
         process.seen.clear()
         process.opens = process.vain = 0
         process.never_hot = process.filtered
+        process.memory_of = None
         if s.recorder is not None:
             s.recorder.executed(process)
         first, process.started = not process.started, True

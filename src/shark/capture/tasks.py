@@ -90,6 +90,7 @@ class Process:
         "holds",
         "hot",
         "image",
+        "memory_of",
         "never_hot",
         "number",
         "opens",
@@ -128,6 +129,7 @@ class Process:
         self.vain = 0  # how often there was nothing to open
         self.hot: Space | None = None  # where the recorder lies in its memory
         self.guest_of: Space | None = None  # the hot process's memory that it lives in until its exec (vfork)
+        self.memory_of: Process | None = None  # the process whose memory it lives in until its exec (CLONE_VM)
         self.never_hot = False  # keeps its plain stops until its next exec
         self.filtered = False  # has a seccomp filter of its own, for good
         if parent is not None:

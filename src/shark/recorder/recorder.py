@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from shark.capture.supervisor import Supervisor
 
 _CLONE_VM: Final = 0x100
-_CLONE_VFORK: Final = 0x4000
 _FAILURES: Final = 8
 """After so many processes that the recorder could not be brought into, it is not tried any more."""
 
@@ -198,9 +197,7 @@ class Recorder:
         """A process was made by a hot one, or shares its memory; no instruction of it has run yet."""
         space = parent.hot
         if flags & _CLONE_VM:
-            child.never_hot = True  # until it has memory of its own
-            if not flags & _CLONE_VFORK:
-                parent.never_hot = True  # both run, and the page tells of one
+            space = space or parent.guest_of
             if isinstance(space, Space):
                 child.guest_of = space
                 space.guests += 1

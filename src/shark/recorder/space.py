@@ -72,6 +72,7 @@ class Space:
         self.guests = 0  # further processes that live in here for a while (vfork): then all make plain calls
         self.watched = -1
         self.plain = False
+        self._left = False
 
     def copy(self, pid: int, process: int) -> Space:
         """The space of a child that was forked from one that lives in this."""
@@ -91,6 +92,8 @@ class Space:
             raise OSError(f"{len(content)} bytes at {address:#x} of process {self.pid} could not be written")
 
     def _file(self) -> int:
+        if self._left:  # its process is gone, and the number may be another one's
+            raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
         memory = _memories.pop(self, -1)
         while memory < 0:
             if len(_memories) >= _most():
@@ -105,7 +108,8 @@ class Space:
         return memory
 
     def close(self) -> None:
-        """Let its memory go."""
+        """Let its memory go, for good."""
+        self._left = True
         memory = _memories.pop(self, -1)
         if memory >= 0:
             os.close(memory)
