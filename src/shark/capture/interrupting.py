@@ -32,6 +32,7 @@ _MSG_WAITFORONE: Final = 0x10000
 _IORING_ENTER_EXT_ARG: Final = 8  # a time limit comes with the call (io_uring_enter(2))
 _SO_RCVLOWAT, _SO_RCVTIMEO = 18, 20
 
+_PAGE: Final = 4096
 _MOMENT: Final = 0.002
 _SHORT: Final = 0.00005
 _LOOKS: Final = 8
@@ -137,6 +138,12 @@ def harm(pid: int, tid: int) -> int:
         return UNKNOWN
     row = _ROWS.get(int(words[0])) if len(words) >= 7 else None  # else it is in no call
     return HARMLESS if row is None else row(pid, tid, tuple(int(word, 16) for word in words[1:7]))
+
+
+def place(pid: int, tid: int) -> int:
+    """The page of code from which a sleeping thread has made its call; -1 of one that runs or is hidden."""
+    words = look.slurp(b"/proc/%d/task/%d/syscall" % (pid, tid)).split()
+    return int(words[-1], 16) // _PAGE * _PAGE if len(words) > 1 else -1
 
 
 def is_deaf(pid: int, tid: int) -> bool:

@@ -439,7 +439,7 @@ class Recorder:
             return
         try:
             self.refresh(process)  # nobody enters it any more
-            self._siblings.interrupted(task)
+            self._siblings.driven_from(task, layout.CODE)
             for other in self._siblings.standing():
                 self.on_signal(other, 0)
         finally:

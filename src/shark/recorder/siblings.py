@@ -21,7 +21,6 @@ _STOPPED: Final = 0x7F
 _PATIENCE: Final = 0.001
 """Seconds in which all threads of a process must stop when its code is to be changed."""
 
-
 _LONG: Final = 0.02
 """The same where it is a matter of life and death: who is on a processor stops within microseconds."""
 
@@ -56,27 +55,32 @@ class Siblings:
             self._deferred.append((tid, status))
         return True
 
-    def interrupted(self, task: Task) -> None:
-        """Interrupt all other threads of a process, whatever that does to their calls, and wait for those that run.
+    def driven_from(self, task: Task, page: int) -> None:
+        """Interrupt all other threads of a process that may be on a page of code, and wait for those that run.
 
-        None of them executes a further instruction of the program before it has stopped: who sleeps where nothing
-        wakes it, as in vfork, stops when it is done there (lives.at_start sees to that).
+        Whatever that does to their calls; who sleeps in a call that was made elsewhere is left alone. None of those on
+        the page executes a further instruction before it has stopped: who sleeps where nothing wakes it stops when it
+        is done there (lives.at_start sees to that).
         """
         pid = task.process.pid
-        for tid in (waited := self._others(task)):
+        found = [tid for tid in self._others(task) if interrupting.place(pid, tid) in (-1, page)]
+        for tid in found:
             with contextlib.suppress(kernel.Failed):  # one that is ending
                 kernel.request(kernel.PTRACE_INTERRUPT, tid)
                 self._s.lives.interrupted.add(tid)
         deadline = time.monotonic() + _LONG
-        for tid in waited:
-            while (
-                not (status := wait_for(tid, 0.0))
-                and time.monotonic() < deadline
-                and not interrupting.is_deaf(pid, tid)
-            ):
-                pass
+        for tid in found:
+            status = self._awaited(pid, tid, deadline)
             if status:
                 self._deferred.append((tid, status))
+
+    @staticmethod
+    def _awaited(pid: int, tid: int, deadline: float) -> int:
+        """The next stop of a thread, 0 where it takes too long."""
+        while not (status := wait_for(tid, 0.0)):
+            if time.monotonic() >= deadline or interrupting.is_deaf(pid, tid):
+                break
+        return status
 
     def _others(self, task: Task) -> list[int]:
         """The threads of its process but for itself and those that stand still already."""

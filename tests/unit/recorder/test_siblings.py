@@ -8,7 +8,7 @@ from shark.capture import kernel
 from shark.capture.preimage import Hashed
 from shark.capture.supervisor import Options, Supervisor
 from shark.capture.tasks import Process, Task
-from shark.recorder import siblings
+from shark.recorder import layout, siblings
 from shark.recorder.siblings import Siblings
 
 FIRST, SECOND = 0x1057F, 0xB7F
@@ -74,7 +74,7 @@ def test_one_that_is_ending(play: Play, monkeypatch: pytest.MonkeyPatch) -> None
 def test_all_are_interrupted_before_any_is_waited_for(play: Play) -> None:
     """Whoever sleeps where nothing wakes it holds up nobody: its own stop is expected later."""
     play.answers = {13: FIRST}
-    play.siblings.interrupted(play.tasks[10])
+    play.siblings.driven_from(play.tasks[10], layout.CODE)
     assert sorted(play.asked) == [11, 12, 13]
     assert play.supervisor.lives.interrupted == {11, 12, 13}
     assert play.siblings.standing() == [play.tasks[13]]
