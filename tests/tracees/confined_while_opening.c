@@ -10,7 +10,7 @@
 
 enum { PARENTS = 4 };
 
-static int ends[2], born[2], go[2];
+static int ends[2], begin[2], born[2], go[2];
 
 static void *read_fifo(void *unused)
 {
@@ -20,7 +20,7 @@ static void *read_fifo(void *unused)
 
 static void *parent(void *unused)
 {
-	hear(go[0]);
+	hear(begin[0]);
 	if (MUST(vfork()) == 0) {
 		alarm(20);
 		tell(born[1]);
@@ -54,6 +54,7 @@ int main(int argc, char **argv)
 	int n_parents = argc > 1 ? PARENTS : 0;
 	(void)argv;
 	MUST(pipe(ends));
+	MUST(pipe(begin));
 	MUST(pipe(born));
 	MUST(pipe(go));
 	MUST(mkfifo("fifo", 0600));
@@ -72,7 +73,7 @@ int main(int argc, char **argv)
 	if (n_parents)
 		usleep(200000); /* nothing tells that it waits there */
 	for (int n = 0; n < n_parents; n++) {
-		tell(go[1]);
+		tell(begin[1]);
 		hear(born[0]);
 	}
 	if (pthread_create(&thread, NULL, confine, NULL))
