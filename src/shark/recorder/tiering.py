@@ -11,8 +11,13 @@ import os
 from shark.capture.tasks import Process, Task
 from shark.tuples import TYPE_CHECKING
 
-_NAMES = "layout registers native sandbox patterns space injecting ring signals names sites siblings telling recorder"
-_PARTS = tuple(f"shark.recorder.{name}" for name in _NAMES.split())
+_NAMES = "layout registers native sandbox patterns space injecting ring signals names sites"
+_LAST = "siblings telling recorder"
+_PARTS = (
+    *(f"shark.recorder.{name}" for name in _NAMES.split()),
+    "shark.capture.interrupting",
+    *(f"shark.recorder.{name}" for name in _LAST.split()),
+)
 """The recorder's modules, in an order in which each needs only those before it: each takes less than a millisecond."""
 
 LIBRARY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_native.so")

@@ -152,4 +152,6 @@ def test_no_descriptor_is_left(pages: Pages, monkeypatch: pytest.MonkeyPatch) ->
     second.close()
     most -= 1
     with pytest.raises(OSError, match="too many"):
-        second.read(base, 1)
+        Space(os.getpid(), 3).read(base, 1)
+    with pytest.raises(ProcessLookupError):
+        second.read(base, 1)  # it was closed for good
