@@ -75,6 +75,13 @@ def supervisor_of(process: subprocess.Popen[bytes]) -> int:
     return -1
 
 
+def stand_still(process: int) -> None:
+    """Stop a process, given by its pidfd, and wait until it has stopped."""
+    signal.pidfd_send_signal(process, signal.SIGSTOP)
+    about = Path(f"/proc/self/fdinfo/{process}").read_text()
+    until_stopped(next(int(line.split()[1]) for line in about.splitlines() if line.startswith("Pid:")))
+
+
 def killed_run(world: World, after: float, mode: str, *options: str) -> int:
     """Run the script under shark, and kill the supervisor `after` seconds; returns the status that a parent sees."""
     command = world.command(["sh", "-c", SCRIPT], *options, mode=mode)
@@ -204,6 +211,7 @@ def test_what_only_the_ring_knows(world: World, everything: bool) -> None:
         assert process.stdout.read(4) == b"read"
         supervisor = supervisor_of(process)
         if everything:
+            stand_still(supervisor)  # it would tidy up when the others are gone, if it is not its turn at once
             for pid in world.processes():
                 os.kill(pid, signal.SIGKILL)
         signal.pidfd_send_signal(supervisor, signal.SIGKILL)
