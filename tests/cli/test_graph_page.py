@@ -270,6 +270,27 @@ FRAMES = """new Promise(done => {
 })"""
 
 
+MOVED = """(busy => new Promise(done => {
+    let n = 0;
+    function step() {
+        pan(n % 2 ? 9 : -9, 0);
+        for (const end = performance.now() + busy; performance.now() < end;);
+        if (++n < 6) requestAnimationFrame(step); else done(kept.slow);
+    }
+    requestAnimationFrame(step);
+}))"""
+"""Move the picture for some frames, each of which takes so many milliseconds more than to draw it."""
+
+
+def test_a_picture_whose_frames_come_late_is_kept(opened: Browser):
+    """What is painted after drawing has returned shows in late frames alone: then the picture is moved as it is, and
+    drawn anew when it stands still.
+    """
+    assert opened.js(MOVED + "(50)") is True
+    assert opened.js("new Promise(done => (function look() { kept.slow ? setTimeout(look, 20) : done(true); })())")
+    assert opened.js("kept.valid && kept.x === view.x")
+
+
 @pytest.mark.serial
 def test_five_thousand_nodes(browser: Browser, tmp_path: Path):
     """Open as an overview within 2 s, in each detail within 2 s more; moving keeps up with the screen."""
