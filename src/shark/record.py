@@ -111,10 +111,6 @@ def _finish(
     header.mask, header.mask_argv = mask_text, mask_argv
     header.home = os.fsencode(os.path.expanduser("~"))
     header.ignored = _ignored(settings)
-    if settings.ignore or settings.extras is not None:
-        from shark.extras import not_heeded
-
-        facts.gaps = [*facts.gaps, *not_heeded(settings.ignore, settings.extras)]
     if settings.extras is not None:
         from shark.extras import rules
 

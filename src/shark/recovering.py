@@ -10,7 +10,7 @@ from typing import Any
 from shark import __version__, saved
 from shark.content.concealing import Concealer, has_mark, unmarked
 from shark.errors import NotFound, RecordDamaged, SharkError
-from shark.extras import revealing
+from shark.extras import not_heeded, revealing
 from shark.model.facts import Header
 from shark.model.run import RunModel
 from shark.record import Outcome, Settings, finish
@@ -123,6 +123,7 @@ def _recover(run: str, paths: Sequence[bytes], store: Store) -> Iterator[str]:
         gaps.append(
             Gap("journal-lost", "files whose names hold a secret were not found again: no journal has such a name")
         )
+    gaps.extend(not_heeded(known.ignore, known.extras))
     settings = Settings(
         known.attach,
         known.hash,
