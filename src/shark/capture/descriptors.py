@@ -21,9 +21,9 @@ _IDLE: Final = frozenset({b"/dev/null", b"/dev/zero", b"/dev/full", b"/dev/urand
 _OWNER_READ, _OWNER_WRITE = 0o400, 0o200
 
 _FOR_OUTPUT: Final = (1, 2)
-"""Descriptors from which no program reads a file, though it may: who keeps the output of its children in temporary
-files (GNU make's --output-sync, GNU parallel) opens these to read them itself afterwards. What a program opens for
-reading and writing itself is noted as that."""
+"""Descriptors from which a program is taken to read no file, though it may: who keeps the output of its children in
+temporary files (GNU make's --output-sync, GNU parallel) opens these to read them itself afterwards. What a program
+opens for reading and writing itself is noted as that."""
 
 
 class Shown(NamedTuple):
